@@ -1,0 +1,14 @@
+"""Masked autoencoders for OpenMMLab 2.x, from pre-training to a segmentation mIoU.
+
+Importing the package registers everything in it under the scope ``mae_mm``.
+"""
+from .dependencies import import_hosts
+from .version import __version__
+
+import_hosts()
+
+from . import checkpoint, datasets, engine, models, visualization  # noqa: E402
+from .errors import InputError  # noqa: E402
+from .models import MAE  # noqa: E402
+
+__all__ = ['MAE', 'InputError', '__version__', 'checkpoint', 'datasets', 'engine', 'models', 'visualization']

@@ -1,0 +1,90 @@
+"""Writing checkpoints: whole or not at all, and of tensors and builtin types only."""
+import glob
+import io
+import os
+from collections import OrderedDict
+from typing import Any, Union
+
+import numpy as np
+import torch
+from mmengine.fileio import LocalBackend, register_backend
+from mmengine.logging import HistoryBuffer
+from torch import Tensor
+
+from ..errors import InputError
+
+ATOMIC = 'mae_mm.atomic'  # the name that a config's ``backend_args`` give
+_HISTORY = 'mmengine.HistoryBuffer'
+_UNFINISHED = '.unfinished'
+
+
+class AtomicBackend(LocalBackend):
+    """mmengine's local files, but a write that is cut short leaves the old file as it was."""
+
+    def put(self, obj: Union[bytes, memoryview], filepath: Union[str, os.PathLike]) -> None:
+        """Write to a temporary file beside ``filepath``, flush it to the disk and move it into place.
+
+        Raises:
+            ValueError: the disk is full, or the folder cannot be written; what was there is kept.
+        """
+        path = os.fspath(filepath)
+        try:
+            os.makedirs(os.path.dirname(path) or '.', exist_ok=True)
+            with open(path + _UNFINISHED, 'wb') as file:
+                file.write(obj)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(path + _UNFINISHED, path)
+        except OSError as error:
+            if os.path.exists(path + _UNFINISHED):
+                os.remove(path + _UNFINISHED)
+            raise InputError(f'{path} could not be written ({error.strerror}); what was saved before is kept, '
+                             'and --resume goes on from there') from error
+
+
+register_backend(ATOMIC, AtomicBackend, force=True)
+
+
+def write_checkpoint(checkpoint: Any, path: str) -> None:
+    """``torch.save``, whole or not at all."""
+    buffer = io.BytesIO()
+    torch.save(checkpoint, buffer)
+    AtomicBackend().put(buffer.getbuffer(), path)
+
+
+def sweep_unfinished(folder: str) -> None:
+    """Remove what writes that were cut short have left in a folder."""
+    for path in glob.glob(os.path.join(glob.escape(folder), f'*{_UNFINISHED}')):
+        os.remove(path)
+
+
+def to_plain(value: Any) -> Any:
+    """A value as tensors and builtin types, which ``torch.load(weights_only=True)`` accepts."""
+    if isinstance(value, HistoryBuffer):
+        log, count = value.data
+        return {_HISTORY: [torch.from_numpy(np.array(log)), torch.from_numpy(np.array(count)), value.max_length]}
+    if isinstance(value, np.ndarray):
+        return torch.from_numpy(value.copy())
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, dict):
+        return _mapping_type(value)((key, to_plain(item)) for key, item in value.items())
+    if isinstance(value, (list, tuple)):
+        return (tuple if isinstance(value, tuple) else list)(to_plain(item) for item in value)
+    if value is None or isinstance(value, (Tensor, bool, int, float, str, bytes)):
+        return value
+    return str(value)
+
+
+def from_plain(value: Any) -> Any:
+    """The inverse of :func:`to_plain` for mmengine's message hub."""
+    if isinstance(value, dict):
+        if set(value) == {_HISTORY}:
+            log, count, max_length = value[_HISTORY]
+            return HistoryBuffer(log.numpy(), count.numpy(), max_length)
+        return _mapping_type(value)((key, from_plain(item)) for key, item in value.items())
+    return value
+
+
+def _mapping_type(value: dict) -> type:
+    return OrderedDict if isinstance(value, OrderedDict) else dict

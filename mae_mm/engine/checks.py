@@ -1,0 +1,41 @@
+"""What a run would trip over later, told before it starts."""
+import os
+from typing import Sequence
+
+from mmengine.config import Config, ConfigDict
+
+from ..errors import InputError
+from .config import datasets_of
+
+
+def check_data(cfg: Config, loaders: Sequence[str]) -> None:
+    """Look at the folders of the loaders' segmentation data sets.
+
+    Raises:
+        ValueError: a folder that is not there or holds no image, or an image that has no label map.
+    """
+    for loader, dataset in datasets_of(cfg):
+        if loader in loaders and 'seg_map_path' in (dataset.get('data_prefix') or {}):
+            _check_pairs(loader, dataset)
+
+
+def _check_pairs(loader: str, dataset: ConfigDict) -> None:
+    root = dataset.get('data_root') or ''
+    folders = [os.path.join(root, dataset.data_prefix[key]) for key in ('img_path', 'seg_map_path')]
+    for folder in folders:
+        if not os.path.isdir(folder):
+            raise InputError(f'{folder}: no such folder ({loader}); put the data there, or say where it is with '
+                             '--cfg-options data_root=DIR')
+    if dataset.get('ann_file'):
+        return
+    suffixes = dataset.get('img_suffix', '.jpg'), dataset.get('seg_map_suffix', '.png')
+    images, labels = ({
+        os.path.relpath(os.path.join(base, name), folder)[:-len(suffix)]
+        for base, _, names in os.walk(folder, followlinks=True) for name in names if name.endswith(suffix)
+    } for folder, suffix in zip(folders, suffixes))
+    if not images:
+        raise InputError(f'{folders[0]}: no {suffixes[0]} images there ({loader})')
+    unlabelled = sorted(images - labels)
+    if unlabelled:
+        raise InputError(f'{folders[1]}: no label map for {len(unlabelled)} of {len(images)} images, such as '
+                         f'{unlabelled[0]}{suffixes[1]} ({loader})')

@@ -1,0 +1,78 @@
+"""What the command line tools share: their options, and one line in place of a stack trace."""
+import argparse
+import os
+import re
+import sys
+import traceback
+from typing import Callable, NoReturn, Optional, Sequence
+
+import torch.distributed
+from mmengine.config import Config, DictAction
+
+from ..errors import InputError
+from .runner import Runner
+
+USER_ERROR = 2  # exit status
+# mmengine's notes on its own deprecated parts, which it uses by itself.
+_LOG_NOISE = re.compile(r'"FileClient" will be deprecated|"HardDiskBackend" is the alias|'
+                        r'Reach the end of the dataloader')
+
+
+def add_common_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument('config', help='a config file, e.g. configs/camvid/...py')
+    parser.add_argument('--work-dir', help='where logs and results go; default: work_dirs/<name of the config>')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
+                        help='change settings of the config, e.g. data_root=DIR optim_wrapper.optimizer.lr=1e-4')
+    parser.add_argument('--launcher', choices=('none', 'pytorch', 'slurm', 'mpi'), default='none',
+                        help='set by the dist_*.sh and slurm_*.sh scripts')
+    parser.add_argument('--local_rank', '--local-rank', type=int, help=argparse.SUPPRESS)  # old launchers pass it
+
+
+def run_tool(main: Callable[[Optional[Sequence[str]]], None]) -> NoReturn:
+    """Run a tool's ``main`` and exit: 0; 2 and one line for a mistake of the user's; else a stack trace and 1.
+
+    ``MAE_MM_TRACEBACK=1`` shows the stack trace in every case.
+    """
+    status = 0
+    try:
+        main(None)
+    except KeyboardInterrupt:
+        status = 130
+        print('stopped; train.py --resume goes on from the last checkpoint', file=sys.stderr)
+    except Exception as error:
+        if not isinstance(error, InputError) and not _while_building(error):
+            raise
+        status = USER_ERROR
+        if os.environ.get('MAE_MM_TRACEBACK'):
+            traceback.print_exc()
+        if int(os.environ.get('RANK', os.environ.get('SLURM_PROCID', 0))) == 0:
+            print(f'error: {_one_line(error)}', file=sys.stderr)
+    if status == 0 and torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
+    sys.stdout.flush()
+    sys.exit(status)
+
+
+def _while_building(error: Exception) -> bool:
+    """Whether one of mmengine's registries raised it for a part of the config (a misspelt key or type)."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return any(frame.filename.endswith(os.path.join('registry', 'build_functions.py')) for frame in frames)
+
+
+def _one_line(error: Exception) -> str:
+    """An error's message without what registries put before it and data loaders' workers around it."""
+    text = str(error.args[0]) if error.args else type(error).__name__
+    in_worker = re.findall(r'InputError: (.+)', text)
+    text = in_worker[-1] if in_worker else text
+    text = re.sub(r'^(class `\w+` in [\w/.]+: )*(?=class `)', '', text)  # keep the innermost class
+    if isinstance(error, InputError):
+        text = re.sub(r'^class `\w+` in [\w/.]+: ', '', text)
+    return ' '.join(text.split())
+
+
+def build_runner(cfg: Config) -> Runner:
+    """A runner for a config, whose log leaves out mmengine's notes on itself."""
+    runner: Runner = Runner.from_cfg(cfg)
+    for handler in runner.logger.handlers:
+        handler.addFilter(lambda record: not _LOG_NOISE.search(record.getMessage()))
+    return runner

@@ -1,0 +1,81 @@
+"""Reading a config: what it says wrong is told before anything is built or written."""
+import difflib
+import inspect
+import os
+from typing import Any, Dict, Iterator, Optional, Tuple
+
+from mmengine.config import Config, ConfigDict
+from mmengine.runner import Runner
+
+from ..errors import InputError
+
+LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
+# What a runner reads at the top level of a config. Other names there are the config's own variables.
+RUNNER_KEYS = {name for name in inspect.signature(Runner.__init__).parameters if name not in ('self', 'cfg')} | {
+    'model_wrapper_cfg', 'find_unused_parameters', 'sync_bn', 'tta_pipeline', 'custom_imports', 'data_root'}
+# mmsegmentation 0.x's top-level settings, which nothing reads any more.
+OLD_KEYS = {
+    'fp16': "optim_wrapper = dict(type='AmpOptimWrapper', loss_scale='dynamic', ...)",
+    'optimizer_config': 'optim_wrapper',
+    'lr_config': 'param_scheduler',
+    'checkpoint_config': 'default_hooks.checkpoint',
+    'log_config': 'default_hooks.logger',
+    'evaluation': 'val_evaluator and train_cfg.val_interval',
+    'runner': 'train_cfg',
+    'data': 'train_dataloader, val_dataloader and test_dataloader',
+}
+
+
+def read_config(path: str, options: Optional[Dict[str, Any]] = None, work_dir: Optional[str] = None) -> Config:
+    """A config file, the command line's changes to it, and its work dir.
+
+    ``options['data_root']`` reaches every data set.
+
+    Raises:
+        ValueError: a file that cannot be read, or a key that nothing would read.
+    """
+    if not os.path.isfile(path):
+        raise InputError(f'{path}: no such config')
+    try:
+        cfg = Config.fromfile(path)
+    except Exception as error:  # noqa: BLE001 - a config is a program: anything can be wrong with it
+        raise InputError(f'{path} cannot be read as a config: {type(error).__name__}: {error}') from error
+    known = RUNNER_KEYS | set(cfg)
+    for key in options or {}:
+        top = key.split('.')[0]
+        if top not in known:
+            raise InputError(f'--cfg-options {key}: the config has no {top!r}{_suggestion(top, known)}')
+    try:
+        cfg.merge_from_dict(options or {})
+    except (KeyError, TypeError, IndexError, AttributeError) as error:
+        raise InputError(f'--cfg-options: {error}') from error
+    _check_top_level(cfg, path)
+    if 'data_root' in (options or {}):
+        for _, dataset in datasets_of(cfg):
+            dataset.data_root = cfg.data_root
+    name = os.path.splitext(os.path.basename(path))[0]
+    cfg.work_dir = work_dir or cfg.get('work_dir') or os.path.join('work_dirs', name)
+    return cfg
+
+
+def datasets_of(cfg: Config) -> Iterator[Tuple[str, ConfigDict]]:
+    """``(name of the loader, config of its data set)`` for each loader that the config has."""
+    for name in LOADERS:
+        loader = cfg.get(name)
+        if loader and loader.get('dataset'):
+            yield name, loader.dataset
+
+
+def _check_top_level(cfg: Config, path: str) -> None:
+    for key in cfg:
+        if key in OLD_KEYS:
+            raise InputError(f'{path}: {key!r} at the top level is a setting of mmsegmentation 0.x that nothing '
+                             f'reads now; use {OLD_KEYS[key]}')
+        near = difflib.get_close_matches(key, RUNNER_KEYS - set(cfg), n=1, cutoff=.9)
+        if near and key not in RUNNER_KEYS:
+            raise InputError(f'{path}: nothing reads {key!r}; is it {near[0]!r}?')
+
+
+def _suggestion(key: str, known: Any) -> str:
+    near = difflib.get_close_matches(key, known, n=1)
+    return f'; is it {near[0]!r}?' if near else ''

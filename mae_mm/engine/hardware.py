@@ -1,0 +1,64 @@
+"""Fitting a config to the machine: what needs an accelerator is replaced where there is none."""
+import logging
+import os
+import warnings
+from typing import Any
+
+import torch.distributed
+from mmengine.config import Config
+from mmengine.device import get_device
+from mmengine.logging import print_log
+
+from ..errors import InputError
+
+
+def fit_to_hardware(cfg: Config, launcher: str) -> None:
+    """Change a config in place so that it runs here, and join the processes that the launcher started.
+
+    Without an accelerator: mixed precision becomes float32 (one warning), SyncBN becomes BN with synchronised
+    buffers, and processes talk through gloo. With one, nothing changes.
+
+    Raises:
+        ValueError: a launcher that needs an accelerator, or one that did not start this process.
+    """
+    cfg.launcher = launcher
+    if launcher == 'pytorch' and 'RANK' not in os.environ:
+        raise InputError('--launcher pytorch is for processes that torchrun starts; use tools/dist_train.sh or '
+                         'tools/dist_test.sh')
+    if get_device() != 'cpu':
+        return
+    if launcher not in ('none', 'pytorch'):
+        raise InputError(f'--launcher {launcher} needs an accelerator; on this machine use tools/dist_train.sh')
+    for wrapper in (cfg.get('optim_wrapper'), ):
+        if wrapper and wrapper.get('type') == 'AmpOptimWrapper':
+            wrapper.type = 'OptimWrapper'
+            for key in ('loss_scale', 'dtype', 'use_fsdp'):
+                wrapper.pop(key, None)
+            if int(os.environ.get('RANK', 0)) == 0:
+                print_log('No accelerator on this machine: mixed precision is off, this runs in float32.',
+                          level=logging.WARNING)
+    _replace_sync_bn(cfg)
+    if launcher == 'pytorch':
+        _join_with_gloo(cfg)
+
+
+def _replace_sync_bn(node: Any) -> None:
+    """SyncBN runs on accelerators only; the statistics are synchronised by ``SyncBuffersHook`` instead."""
+    if isinstance(node, dict):
+        if node.get('type') == 'SyncBN':
+            node['type'] = 'BN'
+        for value in node.values():
+            _replace_sync_bn(value)
+    elif isinstance(node, (list, tuple)):
+        for value in node:
+            _replace_sync_bn(value)
+
+
+def _join_with_gloo(cfg: Config) -> None:
+    """What mmengine would do, without the CUDA devices that it takes for granted."""
+    if not torch.distributed.is_initialized():
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore')
+            torch.distributed.init_process_group('gloo')
+    cfg.model_wrapper_cfg = dict(type='MMDistributedDataParallel', device_ids=None, broadcast_buffers=False)
+    cfg.setdefault('custom_hooks', []).append(dict(type='mae_mm.SyncBuffersHook', priority='ABOVE_NORMAL'))

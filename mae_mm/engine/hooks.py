@@ -1,0 +1,119 @@
+"""Hooks: exact resuming, safe checkpoints, buffers in step, pictures of a test."""
+import contextlib
+import os
+from typing import Any, Dict, Iterator, List, Optional, Sequence
+
+import numpy as np
+from mmengine.dist import all_reduce_params, get_rank, is_distributed
+from mmengine.hooks import CheckpointHook as _CheckpointHook
+from mmengine.hooks import Hook
+
+from ..checkpoint.writing import ATOMIC, from_plain, sweep_unfinished, to_plain
+from ..datasets.sampling import seed_all
+from ..registry import HOOKS
+from ..visualization import read_rgb, segmentation_strip, write_rgb
+
+
+@HOOKS.register_module()
+class SeedStepHook(Hook):
+    """Seeds every training step by the run's seed, the iteration and the process: see ``datasets/sampling.py``."""
+
+    def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
+        seed_all(runner.seed, runner.iter, get_rank())
+
+
+@HOOKS.register_module()
+class SyncBuffersHook(Hook):
+    """Averages batch norms' statistics over the processes after each step, as SyncBN would have.
+
+    mmengine's does so before validation, when a checkpoint of the same iteration has been written already.
+    """
+
+    def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None,
+                         outputs: Optional[dict] = None) -> None:
+        if is_distributed():
+            all_reduce_params(runner.model.buffers(), op='mean')
+
+
+@HOOKS.register_module()
+class CheckpointHook(_CheckpointHook):
+    """mmengine's hook with nothing lost and nothing to run in the file.
+
+    - A file is written whole or not at all, and older ones are removed after it is there, not before.
+    - It holds tensors and builtin types only, so that it loads with ``weights_only=True``.
+    - Resuming with a schedule of another length says so.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        super().__init__(*args, backend_args=dict(backend=ATOMIC), **kwargs)
+
+    def before_train(self, runner: Any) -> None:
+        super().before_train(runner)
+        if get_rank() == 0:
+            sweep_unfinished(str(self.out_dir))
+
+    def _save_checkpoint_with_step(self, runner: Any, step: int, meta: dict) -> None:
+        with self._removing_afterwards():
+            super()._save_checkpoint_with_step(runner, step, meta)
+
+    def _save_best_checkpoint(self, runner: Any, metrics: dict) -> None:
+        with self._removing_afterwards():
+            super()._save_best_checkpoint(runner, metrics)
+
+    @contextlib.contextmanager
+    def _removing_afterwards(self) -> Iterator[None]:
+        remove, doomed = self.file_backend.remove, []  # type: Any, List[str]
+        self.file_backend.remove = doomed.append
+        try:
+            yield
+        finally:
+            self.file_backend.remove = remove
+        for path in set(doomed) - {self.last_ckpt, getattr(self, 'best_ckpt_path', None)}:
+            remove(path)
+
+    def before_save_checkpoint(self, runner: Any, checkpoint: dict) -> None:
+        checkpoint['meta']['max_iters'] = runner.max_iters
+        for key in set(checkpoint) - {'state_dict', 'optimizer'}:
+            checkpoint[key] = to_plain(checkpoint[key])
+
+    def after_load_checkpoint(self, runner: Any, checkpoint: dict) -> None:
+        if 'message_hub' in checkpoint:
+            checkpoint['message_hub'] = from_plain(checkpoint['message_hub'])
+        meta: Dict[str, Any] = checkpoint.get('meta', {})
+        if not runner._resume or not meta:
+            return
+        own_meta = getattr(runner.train_dataloader.dataset, 'metainfo', None)
+        if meta.get('dataset_meta') == to_plain(own_meta):
+            meta['dataset_meta'] = own_meta  # mmengine compares pickles, which differ for equal contents
+        if meta.get('max_iters', runner.max_iters) != runner.max_iters:
+            runner.logger.warning(
+                f'The schedule of the run that is resumed ends after {meta["max_iters"]} iterations, the config\'s '
+                f'after {runner.max_iters}. The learning rate follows the former. To train on with the config\'s '
+                'schedule, start a new run with load_from.')
+
+
+@HOOKS.register_module()
+class SavePicturesHook(Hook):
+    """Writes a strip (image, truth, prediction) of test images into a folder, under their names.
+
+    Args:
+        out_dir: the folder.
+        max_pictures: how many at the most in each process; None for all.
+    """
+
+    def __init__(self, out_dir: str, max_pictures: Optional[int] = None):
+        self.out_dir = out_dir
+        self.left = float('inf') if max_pictures is None else max_pictures
+
+    def after_test_iter(self, runner: Any, batch_idx: int, data_batch: Any = None,
+                        outputs: Optional[Sequence] = None) -> None:
+        palette = np.array(runner.test_loop.dataloader.dataset.metainfo['palette'], dtype=np.uint8)
+        for sample in outputs or ():
+            if self.left <= 0:
+                return
+            self.left -= 1
+            truth = sample.gt_sem_seg.data[0].cpu().numpy() if 'gt_sem_seg' in sample else None
+            strip = segmentation_strip(
+                read_rgb(sample.img_path), sample.pred_sem_seg.data.squeeze().cpu().numpy(), truth, palette)
+            name = os.path.splitext(os.path.basename(sample.img_path))[0]
+            write_rgb(strip, os.path.join(self.out_dir, f'{name}.png'))

@@ -1,0 +1,38 @@
+"""Layer-wise decay of the learning rate for any model that has a backbone."""
+from typing import Callable, Dict, List, Optional, Tuple
+
+from mmpretrain.engine.optimizers import LearningRateDecayOptimWrapperConstructor
+from torch import nn
+
+from ..registry import OPTIM_WRAPPER_CONSTRUCTORS
+
+
+@OPTIM_WRAPPER_CONSTRUCTORS.register_module()
+class LayerDecayConstructor(LearningRateDecayOptimWrapperConstructor):
+    """mmpretrain's constructor, which also serves segmentors and makes few large groups.
+
+    mmpretrain's asks the whole model for ``get_layer_depth``, which mmseg's segmentors do not have, and makes a
+    group of every parameter, which costs the optimizer a kernel launch for each. ``paramwise_cfg`` is mmpretrain's
+    (``layer_decay_rate``, ``norm_decay_mult``, ``flat_decay_mult``, ``bias_decay_mult``, ``custom_keys``).
+    """
+
+    def add_params(self,
+                   params: List[dict],
+                   module: nn.Module,
+                   prefix: str = '',
+                   get_layer_depth: Optional[Callable] = None,
+                   **kwargs) -> None:
+        if prefix:  # the recursion into children
+            super().add_params(params, module, prefix, get_layer_depth, **kwargs)
+            return
+        backbone = module.backbone
+        single: List[dict] = []
+        super().add_params(single, module, get_layer_depth=lambda name: backbone.get_layer_depth(name, 'backbone.'))
+        groups: Dict[Tuple[int, float], dict] = {}
+        for group in single:
+            key = group['layer_id'], group['weight_decay']
+            if key not in groups:
+                groups[key] = dict(group, params=[], param_name=[])
+            groups[key]['params'] += group['params']
+            groups[key]['param_name'].append(group['param_name'])
+        params.extend(groups.values())

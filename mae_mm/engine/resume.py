@@ -1,0 +1,23 @@
+"""Finding the checkpoint to go on from."""
+import glob
+import os
+
+from ..errors import InputError
+
+
+def latest_checkpoint(work_dir: str) -> str:
+    """The checkpoint that was written last into a work dir, which may have been moved since.
+
+    Raises:
+        ValueError: there is none.
+    """
+    note = os.path.join(work_dir, 'last_checkpoint')
+    if os.path.isfile(note):
+        with open(note) as file:
+            path = os.path.join(work_dir, os.path.basename(file.read().strip()))
+        if os.path.isfile(path):
+            return path
+    found = [path for kind in ('iter', 'epoch') for path in glob.glob(os.path.join(glob.escape(work_dir), f'{kind}_*.pth'))]
+    if not found:
+        raise InputError(f'{work_dir} holds no checkpoint to resume from; train without --resume')
+    return max(found, key=os.path.getmtime)

@@ -1,0 +1,43 @@
+"""mmengine's runner, which reads checkpoints safely and loads them loudly."""
+from typing import Any, Dict
+
+from mmengine.model import BaseTTAModel, is_model_wrapper
+from mmengine.runner import Runner as _Runner
+
+from ..checkpoint.formats import convert
+from ..checkpoint.loading import load_into, tensors_of
+from ..checkpoint.reading import read_checkpoint
+from ..errors import InputError
+from ..registry import RUNNERS
+
+
+@RUNNERS.register_module()
+class Runner(_Runner):
+    """``load_from``, ``resume`` and tests take a file of any known format and refuse one that does not match."""
+
+    def resume(self, filename: str, *args: Any, **kwargs: Any) -> None:
+        checkpoint = read_checkpoint(filename)
+        lacking = [key for key in ('meta', 'message_hub', 'optimizer') if key not in checkpoint]
+        if lacking:
+            raise InputError(f'{filename} cannot be resumed from, it holds no {", ".join(lacking)}; to start from '
+                             f'its weights use --cfg-options load_from={filename}')
+        super().resume(filename, *args, **kwargs)
+
+    def load_checkpoint(self, filename: str, *args: Any, **kwargs: Any) -> Dict[str, Any]:
+        """The whole checkpoint, on the CPU; its weights are in the model then.
+
+        Raises:
+            ValueError: see :func:`mae_mm.checkpoint.read_checkpoint` and :func:`mae_mm.checkpoint.load_into`.
+        """
+        checkpoint = read_checkpoint(filename)
+        self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
+        model = self.model
+        while is_model_wrapper(model) or isinstance(model, BaseTTAModel):
+            model = model.module
+        try:
+            weights = convert(tensors_of(checkpoint)).weights
+        except InputError as error:
+            raise InputError(f'{filename}: {error}') from None
+        load_into(model, weights, filename)
+        self._has_loaded = True
+        return checkpoint

@@ -1,0 +1,94 @@
+"""The blocks of a Vision Transformer.
+
+Letters in shapes: B batch, N tokens, C channels, K attention heads.
+"""
+from typing import Optional
+
+import torch
+import torch.nn.functional as F
+from mmcv.cnn.bricks import DropPath
+from torch import Tensor, nn
+
+from .position import Grid, bias_table_rows
+
+
+class PatchEmbed(nn.Module):
+    """Cut an image into patches and project each to a token."""
+
+    def __init__(self, in_channels: int, embed_dims: int, patch_size: int):
+        super().__init__()
+        self.projection = nn.Conv2d(in_channels, embed_dims, kernel_size=patch_size, stride=patch_size)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """``(B, channels, H, W)`` images to ``(B, h*w, C)`` tokens, row by row."""
+        return self.projection(images).flatten(2).transpose(1, 2)
+
+
+class Attention(nn.Module):
+    """Multi-head self-attention; with a ``grid`` it owns a relative position bias table for that grid.
+
+    The table starts at zero: an encoder that was pre-trained without it is the same function with it.
+    """
+
+    def __init__(self, embed_dims: int, num_heads: int, drop_rate: float = 0., grid: Optional[Grid] = None):
+        super().__init__()
+        if embed_dims % num_heads:
+            raise ValueError(f'a width of {embed_dims} cannot be divided among {num_heads} heads')
+        self.num_heads = num_heads
+        self.drop_rate = drop_rate
+        self.qkv = nn.Linear(embed_dims, 3 * embed_dims)
+        self.proj = nn.Linear(embed_dims, embed_dims)
+        if grid is not None:
+            self.relative_position_bias_table = nn.Parameter(torch.zeros(bias_table_rows(grid), num_heads))
+
+    def forward(self, tokens: Tensor, bias: Optional[Tensor] = None) -> Tensor:
+        """``(B, N, C)`` to the same shape; ``bias``: ``(1, K, N, N)``, added to the logits."""
+        B, N, C = tokens.shape
+        q, k, v = self.qkv(tokens).reshape(B, N, 3, self.num_heads, -1).permute(2, 0, 3, 1, 4)  # each B K N C/K
+        bias = None if bias is None else bias.to(q.dtype)
+        mixed = F.scaled_dot_product_attention(
+            q, k, v, attn_mask=bias, dropout_p=self.drop_rate if self.training else 0.)
+        return self.proj(mixed.transpose(1, 2).reshape(B, N, C))
+
+
+class FFN(nn.Module):
+    """Two linear layers with a GELU between, under the published names ``layers.0.0`` and ``layers.1``."""
+
+    def __init__(self, embed_dims: int, hidden_dims: int):
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Sequential(nn.Linear(embed_dims, hidden_dims), nn.GELU()), nn.Linear(hidden_dims, embed_dims))
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        return self.layers(tokens)
+
+
+class EncoderLayer(nn.Module):
+    """A pre-norm transformer layer with optional layer scale (``init_values``) and stochastic depth."""
+
+    def __init__(self,
+                 embed_dims: int,
+                 num_heads: int,
+                 mlp_ratio: float = 4,
+                 attn_drop_rate: float = 0.,
+                 drop_path_rate: float = 0.,
+                 init_values: Optional[float] = None,
+                 grid: Optional[Grid] = None):
+        super().__init__()
+        self.ln1 = nn.LayerNorm(embed_dims, eps=1e-6)
+        self.attn = Attention(embed_dims, num_heads, attn_drop_rate, grid)
+        self.ln2 = nn.LayerNorm(embed_dims, eps=1e-6)
+        self.ffn = FFN(embed_dims, int(embed_dims * mlp_ratio))
+        self.drop_path = DropPath(drop_path_rate)
+        for name in ('gamma_1', 'gamma_2'):
+            scale = None if init_values is None else nn.Parameter(torch.full((embed_dims,), float(init_values)))
+            self.register_parameter(name, scale)
+
+    def forward(self, tokens: Tensor, bias: Optional[Tensor] = None) -> Tensor:
+        """``(B, N, C)`` to the same shape; ``bias``: ``(1, K, N, N)``, added to the attention logits."""
+        tokens = self._add(tokens, self.attn(self.ln1(tokens), bias), self.gamma_1)
+        return self._add(tokens, self.ffn(self.ln2(tokens)), self.gamma_2)
+
+    def _add(self, tokens: Tensor, branch: Tensor, gamma: Optional[Tensor]) -> Tensor:
+        branch = self.drop_path(branch)
+        return tokens + branch if gamma is None else torch.addcmul(tokens, gamma, branch)

@@ -1,0 +1,230 @@
+"""The backbone: a plain Vision Transformer for images of any size.
+
+Letters in shapes: B batch, h w grid of patches, N = 1 + h*w tokens (the class token first), C channels,
+K attention heads.
+"""
+import math
+from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
+
+import torch
+from mmengine.model import BaseModule
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from ..checkpoint.loading import initialise_backbone
+from ..errors import InputError
+from ..registry import MODELS
+from .layers import EncoderLayer, PatchEmbed
+from .position import (Grid, bias_table_rows, relative_position_bias, resize_bias_table, resize_pos_embed,
+                       sincos_position)
+
+ARCHITECTURES = {
+    'base': dict(embed_dims=768, num_layers=12, num_heads=12, mlp_ratio=4),
+    'large': dict(embed_dims=1024, num_layers=24, num_heads=16, mlp_ratio=4),
+    'huge': dict(embed_dims=1280, num_layers=32, num_heads=16, mlp_ratio=4),
+}
+BIAS_TABLE = 'attn.relative_position_bias_table'
+
+
+@MODELS.register_module()
+class MAE(BaseModule):
+    """The encoder of a masked autoencoder (arXiv:2111.06377) as a backbone that returns feature maps.
+
+    Sizes other than ``img_size`` need no preparation: the position embedding and the bias tables belong to the
+    grid of ``img_size`` and are resized to the input's grid at run time, and from a checkpoint's grid at load
+    time.
+
+    Args:
+        img_size: side, or ``(height, width)``, of the training images in pixels.
+        patch_size: side of a patch in pixels.
+        out_indices: the layer or layers whose outputs are returned; negative ones count from the end.
+        drop_path_rate: stochastic depth of the last layer; it rises linearly from 0 at the first.
+        rel_pos_bias: learn a relative position bias per layer (the published segmentation model has it).
+        init_values: initial layer scale; None for none.
+        final_norm: normalise the last layer's output.
+        with_cp: recompute activations in the backward pass instead of keeping them.
+        frozen_stages: 0 freezes the embeddings, n also the first n layers; -1 freezes nothing.
+        arch: ``'base'``, ``'large'`` or ``'huge'`` in place of the four sizes.
+        init_cfg: ``dict(type='Pretrained', checkpoint=PATH_OR_URL)`` takes an official MAE or BEiT file, or one
+            of ours, as it is.
+
+    Raises:
+        ValueError: sizes that do not fit each other, an unknown ``arch``, a layer that is not there.
+    """
+
+    def __init__(self,
+                 img_size: Union[int, Tuple[int, int]] = 224,
+                 patch_size: int = 16,
+                 in_channels: int = 3,
+                 embed_dims: int = 768,
+                 num_layers: int = 12,
+                 num_heads: int = 12,
+                 mlp_ratio: float = 4,
+                 out_indices: Union[int, Sequence[int]] = -1,
+                 drop_path_rate: float = 0.,
+                 attn_drop_rate: float = 0.,
+                 rel_pos_bias: bool = False,
+                 init_values: Optional[float] = None,
+                 final_norm: bool = True,
+                 with_cp: bool = False,
+                 frozen_stages: int = -1,
+                 arch: Optional[str] = None,
+                 init_cfg: Optional[dict] = None):
+        super().__init__(init_cfg=init_cfg)
+        if arch is not None:
+            if arch not in ARCHITECTURES:
+                raise InputError(f'arch={arch!r} is not one of {", ".join(ARCHITECTURES)}')
+            embed_dims, num_layers, num_heads, mlp_ratio = ARCHITECTURES[arch].values()
+        self.patch_size = patch_size
+        self.embed_dims = embed_dims
+        self.num_layers = num_layers
+        self.rel_pos_bias = rel_pos_bias
+        self.with_cp = with_cp
+        self.frozen_stages = frozen_stages
+        height, width = (img_size, img_size) if isinstance(img_size, int) else img_size
+        self.grid = self.grid_of(height, width)
+        self.out_indices = self._layer_ids(out_indices)
+
+        self.patch_embed = PatchEmbed(in_channels, embed_dims, patch_size)
+        self.cls_token = nn.Parameter(torch.zeros(1, 1, embed_dims))
+        self.pos_embed = nn.Parameter(sincos_position(embed_dims, self.grid))
+        drop_path_rates = torch.linspace(0, drop_path_rate, num_layers).tolist()
+        self.layers = nn.ModuleList([
+            EncoderLayer(embed_dims, num_heads, mlp_ratio, attn_drop_rate, rate, init_values,
+                         self.grid if rel_pos_bias else None) for rate in drop_path_rates
+        ])
+        self.ln1 = nn.LayerNorm(embed_dims, eps=1e-6) if final_norm else nn.Identity()
+
+        self._bias_cache: Dict[int, Tuple[Any, Tensor]] = {}
+        self.register_load_state_dict_pre_hook(fit_to_grid)
+        self._freeze()
+
+    def grid_of(self, height: int, width: int) -> Grid:
+        """The grid of patches of an image; ``ValueError`` if the patches do not tile it."""
+        p = self.patch_size
+        if height % p or width % p or not height or not width:
+            raise InputError(f'{height}x{width} image: not a multiple of the patch {p}; crop or pad it to '
+                             f'{math.ceil(height / p) * p}x{math.ceil(width / p) * p}, e.g. by '
+                             'data_preprocessor.test_cfg.size_divisor')
+        return height // p, width // p
+
+    def _layer_ids(self, out_indices: Union[int, Sequence[int]]) -> List[int]:
+        indices = [out_indices] if isinstance(out_indices, int) else list(out_indices)
+        for index in indices:
+            if not -self.num_layers <= index < self.num_layers:
+                raise InputError(f'out_indices has layer {index}, the backbone has {self.num_layers} layers')
+        return [index % self.num_layers for index in indices]
+
+    def forward(self, images: Tensor) -> Tuple[Tensor, ...]:
+        """``(B, channels, H, W)`` images to a ``(B, C, h, w)`` map for each of ``out_indices``."""
+        grid = self.grid_of(*images.shape[2:])
+        tokens = torch.cat([self.cls_token.expand(len(images), -1, -1), self.patch_embed(images)], dim=1)
+        tokens = tokens + resize_pos_embed(self.pos_embed, self.grid, grid)  # B N C
+
+        maps = []
+        for i in range(self.num_layers):
+            if self.with_cp and self.training:
+                tokens = checkpoint(self._layer, i, tokens, grid, use_reentrant=False)
+            else:
+                tokens = self._layer(i, tokens, grid)
+            if i == self.num_layers - 1:
+                tokens = self.ln1(tokens)
+            if i in self.out_indices:
+                maps.append(tokens[:, 1:].transpose(1, 2).unflatten(2, grid).contiguous())  # B N C -> B C h w
+        return tuple(maps)
+
+    def _layer(self, i: int, tokens: Tensor, grid: Grid) -> Tensor:
+        return self.layers[i](tokens, self._bias(i, grid) if self.rel_pos_bias else None)
+
+    def _bias(self, i: int, grid: Grid) -> Tensor:
+        """Layer i's bias for a grid, ``(1, K, N, N)``; outside of training the last grid's is kept."""
+        table = self.layers[i].attn.relative_position_bias_table
+        if self.training or torch.is_grad_enabled():
+            return relative_position_bias(table, self.grid, grid)
+        state = (grid, table._version, table.device, table.dtype)
+        if i not in self._bias_cache or self._bias_cache[i][0] != state:
+            self._bias_cache[i] = state, relative_position_bias(table, self.grid, grid)
+        return self._bias_cache[i][1]
+
+    def train(self, mode: bool = True) -> 'MAE':
+        # Hooks that swap weights through `.data` (EMA) do so just before a change of mode.
+        self._bias_cache.clear()
+        super().train(mode)
+        for layer in self.layers[:max(self.frozen_stages, 0)]:
+            layer.eval()
+        return self
+
+    def _freeze(self) -> None:
+        if self.frozen_stages < 0:
+            return
+        for part in (self.patch_embed, *self.layers[:self.frozen_stages]):
+            part.requires_grad_(False)
+        self.cls_token.requires_grad_(False)
+        self.pos_embed.requires_grad_(False)
+
+    def init_weights(self) -> None:
+        """The official initialisation (facebookresearch/mae, ``initialize_weights``), then ``init_cfg``."""
+        for module in self.modules():
+            if isinstance(module, nn.Linear):
+                nn.init.xavier_uniform_(module.weight)
+                nn.init.zeros_(module.bias)
+        projection = self.patch_embed.projection
+        nn.init.xavier_uniform_(projection.weight.view(self.embed_dims, -1))  # as the linear layer that it is
+        nn.init.normal_(self.cls_token, std=.02)
+        if isinstance(self.init_cfg, dict) and self.init_cfg.get('type') == 'Pretrained':
+            initialise_backbone(self, self.init_cfg['checkpoint'])
+            self._is_init = True
+        else:
+            super().init_weights()
+
+    def get_layer_depth(self, param_name: str, prefix: str = '') -> Tuple[int, int]:
+        """``(depth, number of depths)`` of a parameter, for layer-wise decay of the learning rate.
+
+        Depth 0 is the embeddings, n the n-th layer, the last one all that comes after the layers.
+        """
+        num_depths = self.num_layers + 2
+        name = param_name.removeprefix(prefix)
+        if not param_name.startswith(prefix):
+            return num_depths - 1, num_depths
+        if name in ('cls_token', 'pos_embed') or name.startswith('patch_embed.'):
+            return 0, num_depths
+        if name.startswith('layers.'):
+            return int(name.split('.')[1]) + 1, num_depths
+        return num_depths - 1, num_depths
+
+    def _save_to_state_dict(self, destination, prefix, keep_vars):
+        super()._save_to_state_dict(destination, prefix, keep_vars)
+        if hasattr(destination, '_metadata'):  # rectangles with as many patches differ in nothing else
+            destination._metadata[prefix[:-1]]['grid'] = self.grid
+
+
+def checkpoint_grid(num_patches: int, table_rows: Optional[int] = None) -> Grid:
+    """The grid of a square image's weights that do not tell theirs.
+
+    Raises:
+        ValueError: no square has this number of patches.
+    """
+    side = math.isqrt(num_patches)
+    if side * side != num_patches or table_rows not in (None, bias_table_rows((side, side))):
+        raise InputError(f'the checkpoint has positions for {num_patches} patches, which is no square, and does '
+                         'not tell their grid; load it into a model of its own img_size and save it from there')
+    return side, side
+
+
+def fit_to_grid(backbone: MAE, state_dict: Dict[str, Tensor], prefix: str, local_metadata: dict, *_: Any) -> None:
+    """State-dict pre-hook: resize a checkpoint's positions and bias tables to the backbone's grid.
+
+    ``relative_position_index``, which mmseg's files carry, is dropped: it follows from the grid.
+    """
+    for key in [key for key in state_dict if key.startswith(prefix) and key.endswith('relative_position_index')]:
+        del state_dict[key]
+    positions = state_dict.get(f'{prefix}pos_embed')
+    tables = [key for key in state_dict if key.startswith(prefix) and key.endswith(BIAS_TABLE)]
+    table_rows = len(state_dict[tables[0]]) if tables else None
+    if positions is None or (positions.shape[1] == backbone.pos_embed.shape[1] and 'grid' not in local_metadata
+                             and table_rows in (None, bias_table_rows(backbone.grid))):
+        return
+    source = tuple(local_metadata.get('grid') or checkpoint_grid(positions.shape[1] - 1, table_rows))
+    state_dict[f'{prefix}pos_embed'] = resize_pos_embed(positions, source, backbone.grid)
+    for key in tables:
+        state_dict[key] = resize_bias_table(state_dict[key], source, backbone.grid)

@@ -1,0 +1,45 @@
+"""Pictures of segmentations. Images are ``(H, W, 3)`` RGB arrays of bytes, label maps ``(H, W)``."""
+from typing import Optional, Sequence
+
+import cv2
+import mmcv
+import numpy as np
+
+GAP_PX = 4  # white, between the pictures of a strip or a sheet
+
+
+def read_rgb(path: str) -> np.ndarray:
+    return mmcv.imread(path, channel_order='rgb')
+
+
+def write_rgb(image: np.ndarray, path: str) -> None:
+    mmcv.imwrite(image[..., ::-1], path)  # makes the folder
+
+
+def paint(labels: np.ndarray, palette: np.ndarray, image: Optional[np.ndarray] = None) -> np.ndarray:
+    """Labels in their colours, half and half with the image if there is one; no class (255) is black."""
+    colours = np.zeros((256, 3), dtype=np.uint8)
+    colours[:len(palette)] = palette
+    painted = colours[labels]
+    return painted if image is None else ((painted.astype(np.uint16) + image) // 2).astype(np.uint8)
+
+
+def segmentation_strip(image: np.ndarray, prediction: np.ndarray, truth: Optional[np.ndarray],
+                       palette: np.ndarray) -> np.ndarray:
+    """Image, truth (if there is one) and prediction, side by side."""
+    gap = np.full((len(image), GAP_PX, 3), 255, dtype=np.uint8)
+    pictures = [image] if truth is None else [image, gap, paint(truth, palette, image)]
+    return np.concatenate([*pictures, gap, paint(prediction, palette, image)], axis=1)
+
+
+def contact_sheet(strips: Sequence[np.ndarray], columns: int = 2, width_px: int = 480) -> np.ndarray:
+    """Strips in rows of ``columns``, each scaled to ``width_px``."""
+    cells = [cv2.resize(strip, (width_px, max(1, round(len(strip) * width_px / strip.shape[1]))),
+                        interpolation=cv2.INTER_AREA if strip.shape[1] > width_px else cv2.INTER_LINEAR)
+             for strip in strips]
+    height = max(len(cell) for cell in cells) + GAP_PX
+    sheet = np.full((-(-len(cells) // columns) * height, columns * (width_px + GAP_PX), 3), 255, dtype=np.uint8)
+    for i, cell in enumerate(cells):
+        y, x = i // columns * height, i % columns * (width_px + GAP_PX)
+        sheet[y:y + len(cell), x:x + width_px] = cell
+    return sheet

@@ -1,0 +1,64 @@
+"""Test a model: ``python tools/test.py CONFIG CHECKPOINT [--eval mIoU ...] [--out DIR] [--show-dir DIR] [--tta]``."""
+import argparse
+import json
+import os
+from typing import Optional, Sequence
+
+try:
+    from mae_mm.checkpoint import AtomicBackend
+    from mae_mm.engine.checks import check_data
+    from mae_mm.engine.cli import add_common_options, build_runner, run_tool
+    from mae_mm.engine.config import read_config
+    from mae_mm.engine.hardware import fit_to_hardware
+    from mae_mm.errors import InputError
+except ImportError as error:
+    raise SystemExit(f'error: {error}') from None
+
+from mmengine.config import Config
+from mmengine.dist import is_main_process
+
+
+def main(argv: Optional[Sequence[str]] = None) -> None:
+    parser = argparse.ArgumentParser(description='Test a model')
+    add_common_options(parser)
+    parser.add_argument('checkpoint', help='a checkpoint file or URL')
+    parser.add_argument('--eval', nargs='+', choices=('mIoU', 'mDice', 'mFscore'), help='metrics of a segmentor')
+    parser.add_argument('--out', metavar='DIR', help='write the predicted label maps there, as PNG')
+    parser.add_argument('--show-dir', metavar='DIR', help='write pictures there: image, truth, prediction')
+    parser.add_argument('--tta', action='store_true', help='several scales and flips, as tta_pipeline says')
+    args = parser.parse_args(argv)
+
+    cfg = read_config(args.config, args.cfg_options, args.work_dir)
+    cfg.load_from = args.checkpoint
+    set_up_test(cfg, args)
+    check_data(cfg, ('test_dataloader', ))
+    fit_to_hardware(cfg, args.launcher)
+    runner = build_runner(cfg)
+    metrics = runner.test()
+    if is_main_process():
+        results = dict(config=args.config, checkpoint=args.checkpoint, metrics=metrics)
+        for metric in runner.test_loop.evaluator.metrics:
+            results['classes'] = getattr(metric, 'per_class', {})
+        path = os.path.join(cfg.work_dir, 'metrics.json')
+        AtomicBackend().put(json.dumps(results, indent=2, default=float).encode(), path)
+        runner.logger.info(f'These figures are in {path}')
+
+
+def set_up_test(cfg: Config, args: argparse.Namespace) -> None:
+    """Put the command line's wishes into the config."""
+    if args.tta:
+        for key in ('tta_model', 'tta_pipeline'):
+            if key not in cfg:
+                raise InputError(f'{args.config} has no {key}, which --tta needs')
+        cfg.test_dataloader.dataset.pipeline = cfg.tta_pipeline
+        cfg.model = dict(cfg.tta_model, module=cfg.model)
+    if args.eval:
+        cfg.test_evaluator.iou_metrics = args.eval
+    if args.out:
+        cfg.test_evaluator.output_dir = args.out
+    if args.show_dir:
+        cfg.setdefault('custom_hooks', []).append(dict(type='mae_mm.SavePicturesHook', out_dir=args.show_dir))
+
+
+if __name__ == '__main__':
+    run_tool(main)
