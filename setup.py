@@ -14,7 +14,7 @@ setup(
     long_description_content_type='text/markdown',
     license='Apache-2.0',
     packages=find_packages(include=['mae_mm', 'mae_mm.*']),
-    python_requires='>=3.9',
+    python_requires='>=3.10',
     install_requires=['torch>=2.6', 'numpy>=1.24'],
     # The OpenMMLab packages come under several distribution names (mmcv, mmcv-lite, onedl-mmcv, ...) that install
     # the same modules. Whoever has one of them keeps it; importing mae_mm checks the modules themselves.

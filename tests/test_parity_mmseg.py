@@ -16,7 +16,7 @@ def test_backbone_maps_and_gradients(img_size):
     for model in (peer, ours):
         model.train()
     their_maps, our_maps = peer(images), ours(images)
-    for theirs, mine in zip(their_maps, our_maps):
+    for theirs, mine in zip(their_maps, our_maps, strict=False):
         torch.testing.assert_close(mine, theirs, rtol=0, atol=1e-5)
     for maps in (their_maps, our_maps):
         sum(m.square().mean() for m in maps).backward()

@@ -2,7 +2,7 @@
 import argparse
 import json
 import os
-from typing import Optional, Sequence
+from collections.abc import Sequence
 
 try:
     from mae_mm.checkpoint import AtomicBackend
@@ -18,7 +18,7 @@ from mmengine.config import Config
 from mmengine.dist import is_main_process
 
 
-def main(argv: Optional[Sequence[str]] = None) -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description='Test a model')
     add_common_options(parser)
     parser.add_argument('checkpoint', help='a checkpoint file or URL')

@@ -1,6 +1,6 @@
 """Train a model: ``python tools/train.py CONFIG [--resume [CHECKPOINT]] [--work-dir DIR] [--cfg-options ...]``."""
 import argparse
-from typing import Optional, Sequence
+from collections.abc import Sequence
 
 try:
     from mae_mm.engine.checks import check_data
@@ -12,7 +12,7 @@ except ImportError as error:
     raise SystemExit(f'error: {error}') from None
 
 
-def main(argv: Optional[Sequence[str]] = None) -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description='Train a model')
     add_common_options(parser)
     parser.add_argument('--resume', nargs='?', const='latest', metavar='CHECKPOINT',

@@ -4,8 +4,8 @@ Our own names are the published ones of mmsegmentation's MAE (``patch_embed.proj
 """
 import re
 from collections import OrderedDict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Dict, List, Mapping, Optional, Tuple
 
 import torch
 from torch import Tensor
@@ -13,7 +13,7 @@ from torch import Tensor
 from ..errors import InputError
 
 # (pattern, replacement): the first pattern that matches a whole key renames it; None drops it.
-Renames = List[Tuple[str, Optional[str]]]
+Renames = list[tuple[str, str | None]]
 
 # facebookresearch/mae (models_mae.py, models_vit.py) and microsoft/unilm's BEiT (modeling_pretrain.py,
 # modeling_finetune.py), encoder only.
@@ -38,12 +38,12 @@ OURS: Renames = [
 ]
 
 # Format -> keys that a file of it has, in the order in which they are tried.
-SIGNATURES: Dict[str, Tuple[str, ...]] = {
+SIGNATURES: dict[str, tuple[str, ...]] = {
     'beit': ('patch_embed.proj.weight', 'blocks.0.norm1.weight', 'blocks.0.attn.qkv.weight', 'blocks.0.gamma_1'),
     'mae': ('patch_embed.proj.weight', 'blocks.0.norm1.weight', 'blocks.0.attn.qkv.weight', 'pos_embed'),
     'mae_mm': ('patch_embed.projection.weight', 'layers.0.ln1.weight', 'layers.0.attn.qkv.weight', 'cls_token'),
 }
-RENAMES: Dict[str, Renames] = {'beit': OFFICIAL, 'mae': OFFICIAL, 'mae_mm': OURS}
+RENAMES: dict[str, Renames] = {'beit': OFFICIAL, 'mae': OFFICIAL, 'mae_mm': OURS}
 
 
 def recognise(state_dict: Mapping[str, Tensor]) -> str:
@@ -67,7 +67,7 @@ class Conversion:
     weights: 'OrderedDict[str, Tensor]' = field(default_factory=OrderedDict)
     renamed: int = 0
     kept: int = 0
-    dropped: List[str] = field(default_factory=list)
+    dropped: list[str] = field(default_factory=list)
 
 
 def convert(state_dict: Mapping[str, Tensor]) -> Conversion:
@@ -83,27 +83,31 @@ def convert(state_dict: Mapping[str, Tensor]) -> Conversion:
         state_dict = _unfold_beit(state_dict)
     unknown = []
     for key, tensor in state_dict.items():
-        for pattern, replacement in RENAMES[done.format]:
-            match = re.fullmatch(pattern, key)
-            if match:
-                break
-        else:
+        known, name = _rename(key, RENAMES[done.format])
+        if not known:
             unknown.append(key)
-            continue
-        if replacement is None:
+        elif name is None:
             done.dropped.append(key)
-            continue
-        name = match.expand(replacement)
-        done.weights[name] = tensor
-        done.renamed += name != key
-        done.kept += name == key
+        else:
+            done.weights[name] = tensor
+            done.renamed += name != key
+            done.kept += name == key
     if unknown:
         raise InputError(f'a {done.format} file with {len(unknown)} tensors that this format does not have: '
                          f'{", ".join(unknown[:3])}')
     return done
 
 
-def _unfold_beit(state_dict: Mapping[str, Tensor]) -> Dict[str, Tensor]:
+def _rename(key: str, renames: Renames) -> tuple[bool, str | None]:
+    """Whether a table has a key, and its new name, None for one to drop."""
+    for pattern, replacement in renames:
+        match = re.fullmatch(pattern, key)
+        if match:
+            return True, None if replacement is None else match.expand(replacement)
+    return False, None
+
+
+def _unfold_beit(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """BEiT's weights with what a plain ViT keeps explicitly.
 
     The biases of q and v (k has none, and none of k's would change a softmax) become one of qkv; a bias table

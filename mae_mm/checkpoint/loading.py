@@ -1,7 +1,8 @@
 """Loading loudly: what a checkpoint did not match is an error with the names."""
 import re
 from collections import OrderedDict
-from typing import Any, List, Mapping
+from collections.abc import Mapping
+from typing import Any
 
 from mmengine.logging import print_log
 from torch import Tensor, nn
@@ -58,9 +59,9 @@ def load_into(model: nn.Module, weights: Mapping[str, Tensor], source: str, new:
         ValueError: with the names of what does not match; nothing has been loaded then.
     """
     state = model.state_dict()
-    problems: List[str] = []
+    problems: list[str] = []
 
-    def complain(what: str, names: List[str]) -> None:
+    def complain(what: str, names: list[str]) -> None:
         if names:
             more = f' and {len(names) - 3} more' if len(names) > 3 else ''
             problems.append(f'{what} {", ".join(names[:3])}{more}')
@@ -104,7 +105,7 @@ def initialise_backbone(backbone: nn.Module, source: str) -> None:
     weights = load_weights(source)
     prefix = 'backbone.' if any(name.startswith('backbone.') for name in weights) else ''
     own = backbone.state_dict()
-    encoder: 'OrderedDict[str, Tensor]' = OrderedDict()
+    encoder: OrderedDict[str, Tensor] = OrderedDict()
     ignored = []
     for name, tensor in weights.items():
         local = name.removeprefix(prefix)

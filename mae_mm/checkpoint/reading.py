@@ -1,8 +1,9 @@
 """Reading a checkpoint without running anything that it asks for."""
 import argparse
+import importlib
 import os
 import pickle
-from typing import Any, List, Tuple
+from typing import Any
 from urllib.error import URLError
 from urllib.parse import urlparse
 
@@ -21,10 +22,10 @@ def _history_statistic(owner: Any, name: str) -> Any:
     return getattr(HistoryBuffer, name)
 
 
-def _allowed() -> List[Any]:
+def _allowed() -> list[Any]:
     """Classes beside tensors and builtin types that real training checkpoints hold."""
-    core = np._core.multiarray if hasattr(np, '_core') else np.core.multiarray
-    named: List[Tuple[Any, str]] = [(_history_statistic, 'builtins.getattr')]
+    core = importlib.import_module('numpy._core.multiarray' if hasattr(np, '_core') else 'numpy.core.multiarray')
+    named: list[tuple[Any, str]] = [(_history_statistic, 'builtins.getattr')]
     for function in ('scalar', '_reconstruct'):
         named += [(getattr(core, function), f'{module}.multiarray.{function}')
                   for module in ('numpy._core', 'numpy.core')]

@@ -3,7 +3,7 @@ import glob
 import io
 import os
 from collections import OrderedDict
-from typing import Any, Union
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,7 +21,7 @@ _UNFINISHED = '.unfinished'
 class AtomicBackend(LocalBackend):
     """mmengine's local files, but a write that is cut short leaves the old file as it was."""
 
-    def put(self, obj: Union[bytes, memoryview], filepath: Union[str, os.PathLike]) -> None:
+    def put(self, obj: bytes | memoryview, filepath: str | os.PathLike) -> None:
         """Write to a temporary file beside ``filepath``, flush it to the disk and move it into place.
 
         Raises:

@@ -7,7 +7,7 @@ any number of workers.
 """
 import itertools
 import random
-from typing import Iterator, Tuple
+from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -26,9 +26,9 @@ def seed_all(*key: int) -> None:
 
 class Draw(int):
     """The index of a sample, with the key that its augmentation is seeded by."""
-    key: Tuple[int, ...]
+    key: tuple[int, ...]
 
-    def __new__(cls, index: int, key: Tuple[int, ...] = ()) -> 'Draw':
+    def __new__(cls, index: int, key: tuple[int, ...] = ()) -> 'Draw':
         draw = super().__new__(cls, index)
         draw.key = key
         return draw

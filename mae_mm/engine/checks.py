@@ -1,6 +1,6 @@
 """What a run would trip over later, told before it starts."""
 import os
-from typing import Sequence
+from collections.abc import Sequence
 
 from mmengine.config import Config, ConfigDict
 
@@ -32,7 +32,7 @@ def _check_pairs(loader: str, dataset: ConfigDict) -> None:
     images, labels = ({
         os.path.relpath(os.path.join(base, name), folder)[:-len(suffix)]
         for base, _, names in os.walk(folder, followlinks=True) for name in names if name.endswith(suffix)
-    } for folder, suffix in zip(folders, suffixes))
+    } for folder, suffix in zip(folders, suffixes, strict=False))
     if not images:
         raise InputError(f'{folders[0]}: no {suffixes[0]} images there ({loader})')
     unlabelled = sorted(images - labels)

@@ -4,7 +4,8 @@ import os
 import re
 import sys
 import traceback
-from typing import Callable, NoReturn, Optional, Sequence
+from collections.abc import Callable, Sequence
+from typing import NoReturn
 
 import torch.distributed
 from mmengine.config import Config, DictAction
@@ -28,7 +29,7 @@ def add_common_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--local_rank', '--local-rank', type=int, help=argparse.SUPPRESS)  # old launchers pass it
 
 
-def run_tool(main: Callable[[Optional[Sequence[str]]], None]) -> NoReturn:
+def run_tool(main: Callable[[Sequence[str] | None], None]) -> NoReturn:
     """Run a tool's ``main`` and exit: 0; 2 and one line for a mistake of the user's; else a stack trace and 1.
 
     ``MAE_MM_TRACEBACK=1`` shows the stack trace in every case.

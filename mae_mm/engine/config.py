@@ -2,7 +2,8 @@
 import difflib
 import inspect
 import os
-from typing import Any, Dict, Iterator, Optional, Tuple
+from collections.abc import Iterator
+from typing import Any
 
 from mmengine.config import Config, ConfigDict
 from mmengine.runner import Runner
@@ -26,7 +27,7 @@ OLD_KEYS = {
 }
 
 
-def read_config(path: str, options: Optional[Dict[str, Any]] = None, work_dir: Optional[str] = None) -> Config:
+def read_config(path: str, options: dict[str, Any] | None = None, work_dir: str | None = None) -> Config:
     """A config file, the command line's changes to it, and its work dir.
 
     ``options['data_root']`` reaches every data set.
@@ -38,7 +39,7 @@ def read_config(path: str, options: Optional[Dict[str, Any]] = None, work_dir: O
         raise InputError(f'{path}: no such config')
     try:
         cfg = Config.fromfile(path)
-    except Exception as error:  # noqa: BLE001 - a config is a program: anything can be wrong with it
+    except Exception as error:  # a config is a program: anything can be wrong with it
         raise InputError(f'{path} cannot be read as a config: {type(error).__name__}: {error}') from error
     known = RUNNER_KEYS | set(cfg)
     for key in options or {}:
@@ -58,7 +59,7 @@ def read_config(path: str, options: Optional[Dict[str, Any]] = None, work_dir: O
     return cfg
 
 
-def datasets_of(cfg: Config) -> Iterator[Tuple[str, ConfigDict]]:
+def datasets_of(cfg: Config) -> Iterator[tuple[str, ConfigDict]]:
     """``(name of the loader, config of its data set)`` for each loader that the config has."""
     for name in LOADERS:
         loader = cfg.get(name)

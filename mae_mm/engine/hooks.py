@@ -1,7 +1,8 @@
 """Hooks: exact resuming, safe checkpoints, buffers in step, pictures of a test."""
 import contextlib
 import os
-from typing import Any, Dict, Iterator, List, Optional, Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from mmengine.dist import all_reduce_params, get_rank, is_distributed
@@ -30,7 +31,7 @@ class SyncBuffersHook(Hook):
     """
 
     def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None,
-                         outputs: Optional[dict] = None) -> None:
+                         outputs: dict | None = None) -> None:
         if is_distributed():
             all_reduce_params(runner.model.buffers(), op='mean')
 
@@ -62,7 +63,8 @@ class CheckpointHook(_CheckpointHook):
 
     @contextlib.contextmanager
     def _removing_afterwards(self) -> Iterator[None]:
-        remove, doomed = self.file_backend.remove, []  # type: Any, List[str]
+        remove = self.file_backend.remove
+        doomed: list[str] = []
         self.file_backend.remove = doomed.append
         try:
             yield
@@ -79,7 +81,7 @@ class CheckpointHook(_CheckpointHook):
     def after_load_checkpoint(self, runner: Any, checkpoint: dict) -> None:
         if 'message_hub' in checkpoint:
             checkpoint['message_hub'] = from_plain(checkpoint['message_hub'])
-        meta: Dict[str, Any] = checkpoint.get('meta', {})
+        meta: dict[str, Any] = checkpoint.get('meta', {})
         if not runner._resume or not meta:
             return
         own_meta = getattr(runner.train_dataloader.dataset, 'metainfo', None)
@@ -101,12 +103,12 @@ class SavePicturesHook(Hook):
         max_pictures: how many at the most in each process; None for all.
     """
 
-    def __init__(self, out_dir: str, max_pictures: Optional[int] = None):
+    def __init__(self, out_dir: str, max_pictures: int | None = None):
         self.out_dir = out_dir
         self.left = float('inf') if max_pictures is None else max_pictures
 
     def after_test_iter(self, runner: Any, batch_idx: int, data_batch: Any = None,
-                        outputs: Optional[Sequence] = None) -> None:
+                        outputs: Sequence | None = None) -> None:
         palette = np.array(runner.test_loop.dataloader.dataset.metainfo['palette'], dtype=np.uint8)
         for sample in outputs or ():
             if self.left <= 0:

@@ -1,5 +1,4 @@
 """Metrics that also keep what they print."""
-from typing import Dict
 
 import numpy as np
 from mmseg.evaluation import IoUMetric as _IoUMetric
@@ -18,7 +17,7 @@ class IoUMetric(_IoUMetric):
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
-        self.per_class: Dict[str, Dict[str, object]] = {}
+        self.per_class: dict[str, dict[str, object]] = {}
 
     def total_area_to_metrics(self, *args, **kwargs):  # a static method there, called through self
         values = _IoUMetric.total_area_to_metrics(*args, **kwargs)

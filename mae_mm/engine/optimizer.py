@@ -1,5 +1,6 @@
 """Layer-wise decay of the learning rate for any model that has a backbone."""
-from typing import Callable, Dict, List, Optional, Tuple
+from collections.abc import Callable
+from typing import Any
 
 from mmpretrain.engine.optimizers import LearningRateDecayOptimWrapperConstructor
 from torch import nn
@@ -17,18 +18,18 @@ class LayerDecayConstructor(LearningRateDecayOptimWrapperConstructor):
     """
 
     def add_params(self,
-                   params: List[dict],
+                   params: list[dict],
                    module: nn.Module,
                    prefix: str = '',
-                   get_layer_depth: Optional[Callable] = None,
+                   get_layer_depth: Callable | None = None,
                    **kwargs) -> None:
         if prefix:  # the recursion into children
             super().add_params(params, module, prefix, get_layer_depth, **kwargs)
             return
-        backbone = module.backbone
-        single: List[dict] = []
+        backbone: Any = module.backbone
+        single: list[dict] = []
         super().add_params(single, module, get_layer_depth=lambda name: backbone.get_layer_depth(name, 'backbone.'))
-        groups: Dict[Tuple[int, float], dict] = {}
+        groups: dict[tuple[int, float], dict] = {}
         for group in single:
             key = group['layer_id'], group['weight_decay']
             if key not in groups:

@@ -17,7 +17,7 @@ def latest_checkpoint(work_dir: str) -> str:
             path = os.path.join(work_dir, os.path.basename(file.read().strip()))
         if os.path.isfile(path):
             return path
-    found = [path for kind in ('iter', 'epoch') for path in glob.glob(os.path.join(glob.escape(work_dir), f'{kind}_*.pth'))]
+    found = glob.glob(os.path.join(glob.escape(work_dir), '[ie][tp]*_*.pth'))  # iter_100.pth, epoch_3.pth
     if not found:
         raise InputError(f'{work_dir} holds no checkpoint to resume from; train without --resume')
     return max(found, key=os.path.getmtime)

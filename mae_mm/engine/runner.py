@@ -1,5 +1,5 @@
 """mmengine's runner, which reads checkpoints safely and loads them loudly."""
-from typing import Any, Dict
+from typing import Any
 
 from mmengine.model import BaseTTAModel, is_model_wrapper
 from mmengine.runner import Runner as _Runner
@@ -23,7 +23,7 @@ class Runner(_Runner):
                              f'its weights use --cfg-options load_from={filename}')
         super().resume(filename, *args, **kwargs)
 
-    def load_checkpoint(self, filename: str, *args: Any, **kwargs: Any) -> Dict[str, Any]:
+    def load_checkpoint(self, filename: str, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """The whole checkpoint, on the CPU; its weights are in the model then.
 
         Raises:

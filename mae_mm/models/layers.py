@@ -2,7 +2,6 @@
 
 Letters in shapes: B batch, N tokens, C channels, K attention heads.
 """
-from typing import Optional
 
 import torch
 import torch.nn.functional as F
@@ -30,7 +29,7 @@ class Attention(nn.Module):
     The table starts at zero: an encoder that was pre-trained without it is the same function with it.
     """
 
-    def __init__(self, embed_dims: int, num_heads: int, drop_rate: float = 0., grid: Optional[Grid] = None):
+    def __init__(self, embed_dims: int, num_heads: int, drop_rate: float = 0., grid: Grid | None = None):
         super().__init__()
         if embed_dims % num_heads:
             raise ValueError(f'a width of {embed_dims} cannot be divided among {num_heads} heads')
@@ -41,7 +40,7 @@ class Attention(nn.Module):
         if grid is not None:
             self.relative_position_bias_table = nn.Parameter(torch.zeros(bias_table_rows(grid), num_heads))
 
-    def forward(self, tokens: Tensor, bias: Optional[Tensor] = None) -> Tensor:
+    def forward(self, tokens: Tensor, bias: Tensor | None = None) -> Tensor:
         """``(B, N, C)`` to the same shape; ``bias``: ``(1, K, N, N)``, added to the logits."""
         B, N, C = tokens.shape
         q, k, v = self.qkv(tokens).reshape(B, N, 3, self.num_heads, -1).permute(2, 0, 3, 1, 4)  # each B K N C/K
@@ -72,23 +71,22 @@ class EncoderLayer(nn.Module):
                  mlp_ratio: float = 4,
                  attn_drop_rate: float = 0.,
                  drop_path_rate: float = 0.,
-                 init_values: Optional[float] = None,
-                 grid: Optional[Grid] = None):
+                 init_values: float | None = None,
+                 grid: Grid | None = None):
         super().__init__()
         self.ln1 = nn.LayerNorm(embed_dims, eps=1e-6)
         self.attn = Attention(embed_dims, num_heads, attn_drop_rate, grid)
         self.ln2 = nn.LayerNorm(embed_dims, eps=1e-6)
         self.ffn = FFN(embed_dims, int(embed_dims * mlp_ratio))
         self.drop_path = DropPath(drop_path_rate)
-        for name in ('gamma_1', 'gamma_2'):
-            scale = None if init_values is None else nn.Parameter(torch.full((embed_dims,), float(init_values)))
-            self.register_parameter(name, scale)
+        self.gamma_1 = None if init_values is None else nn.Parameter(torch.full((embed_dims,), float(init_values)))
+        self.gamma_2 = None if init_values is None else nn.Parameter(torch.full((embed_dims,), float(init_values)))
 
-    def forward(self, tokens: Tensor, bias: Optional[Tensor] = None) -> Tensor:
+    def forward(self, tokens: Tensor, bias: Tensor | None = None) -> Tensor:
         """``(B, N, C)`` to the same shape; ``bias``: ``(1, K, N, N)``, added to the attention logits."""
         tokens = self._add(tokens, self.attn(self.ln1(tokens), bias), self.gamma_1)
         return self._add(tokens, self.ffn(self.ln2(tokens)), self.gamma_2)
 
-    def _add(self, tokens: Tensor, branch: Tensor, gamma: Optional[Tensor]) -> Tensor:
+    def _add(self, tokens: Tensor, branch: Tensor, gamma: Tensor | None) -> Tensor:
         branch = self.drop_path(branch)
         return tokens + branch if gamma is None else torch.addcmul(tokens, gamma, branch)

@@ -4,13 +4,12 @@ Letters in shapes: h w grid of patches (height first), N = 1 + h*w tokens (the c
 C channels, K attention heads.
 """
 import functools
-from typing import Tuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-Grid = Tuple[int, int]
+Grid = tuple[int, int]
 
 CLS_ROWS = 3  # the bias table's last rows: class to patch, patch to class, class to class
 

@@ -4,7 +4,8 @@ Letters in shapes: B batch, h w grid of patches, N = 1 + h*w tokens (the class t
 K attention heads.
 """
 import math
-from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 from mmengine.model import BaseModule
@@ -14,9 +15,9 @@ from torch.utils.checkpoint import checkpoint
 from ..checkpoint.loading import initialise_backbone
 from ..errors import InputError
 from ..registry import MODELS
+from . import position
 from .layers import EncoderLayer, PatchEmbed
-from .position import (Grid, bias_table_rows, relative_position_bias, resize_bias_table, resize_pos_embed,
-                       sincos_position)
+from .position import Grid
 
 ARCHITECTURES = {
     'base': dict(embed_dims=768, num_layers=12, num_heads=12, mlp_ratio=4),
@@ -53,23 +54,23 @@ class MAE(BaseModule):
     """
 
     def __init__(self,
-                 img_size: Union[int, Tuple[int, int]] = 224,
+                 img_size: int | tuple[int, int] = 224,
                  patch_size: int = 16,
                  in_channels: int = 3,
                  embed_dims: int = 768,
                  num_layers: int = 12,
                  num_heads: int = 12,
                  mlp_ratio: float = 4,
-                 out_indices: Union[int, Sequence[int]] = -1,
+                 out_indices: int | Sequence[int] = -1,
                  drop_path_rate: float = 0.,
                  attn_drop_rate: float = 0.,
                  rel_pos_bias: bool = False,
-                 init_values: Optional[float] = None,
+                 init_values: float | None = None,
                  final_norm: bool = True,
                  with_cp: bool = False,
                  frozen_stages: int = -1,
-                 arch: Optional[str] = None,
-                 init_cfg: Optional[dict] = None):
+                 arch: str | None = None,
+                 init_cfg: dict | None = None):
         super().__init__(init_cfg=init_cfg)
         if arch is not None:
             if arch not in ARCHITECTURES:
@@ -87,7 +88,7 @@ class MAE(BaseModule):
 
         self.patch_embed = PatchEmbed(in_channels, embed_dims, patch_size)
         self.cls_token = nn.Parameter(torch.zeros(1, 1, embed_dims))
-        self.pos_embed = nn.Parameter(sincos_position(embed_dims, self.grid))
+        self.pos_embed = nn.Parameter(position.sincos_position(embed_dims, self.grid))
         drop_path_rates = torch.linspace(0, drop_path_rate, num_layers).tolist()
         self.layers = nn.ModuleList([
             EncoderLayer(embed_dims, num_heads, mlp_ratio, attn_drop_rate, rate, init_values,
@@ -95,7 +96,7 @@ class MAE(BaseModule):
         ])
         self.ln1 = nn.LayerNorm(embed_dims, eps=1e-6) if final_norm else nn.Identity()
 
-        self._bias_cache: Dict[int, Tuple[Any, Tensor]] = {}
+        self._bias_cache: dict[int, tuple[Any, Tensor]] = {}
         self.register_load_state_dict_pre_hook(fit_to_grid)
         self._freeze()
 
@@ -108,18 +109,18 @@ class MAE(BaseModule):
                              'data_preprocessor.test_cfg.size_divisor')
         return height // p, width // p
 
-    def _layer_ids(self, out_indices: Union[int, Sequence[int]]) -> List[int]:
+    def _layer_ids(self, out_indices: int | Sequence[int]) -> list[int]:
         indices = [out_indices] if isinstance(out_indices, int) else list(out_indices)
         for index in indices:
             if not -self.num_layers <= index < self.num_layers:
                 raise InputError(f'out_indices has layer {index}, the backbone has {self.num_layers} layers')
         return [index % self.num_layers for index in indices]
 
-    def forward(self, images: Tensor) -> Tuple[Tensor, ...]:
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """``(B, channels, H, W)`` images to a ``(B, C, h, w)`` map for each of ``out_indices``."""
         grid = self.grid_of(*images.shape[2:])
         tokens = torch.cat([self.cls_token.expand(len(images), -1, -1), self.patch_embed(images)], dim=1)
-        tokens = tokens + resize_pos_embed(self.pos_embed, self.grid, grid)  # B N C
+        tokens = tokens + position.resize_pos_embed(self.pos_embed, self.grid, grid)  # B N C
 
         maps = []
         for i in range(self.num_layers):
@@ -138,12 +139,12 @@ class MAE(BaseModule):
 
     def _bias(self, i: int, grid: Grid) -> Tensor:
         """Layer i's bias for a grid, ``(1, K, N, N)``; outside of training the last grid's is kept."""
-        table = self.layers[i].attn.relative_position_bias_table
+        table: Tensor = self.layers[i].attn.relative_position_bias_table  # type: ignore[union-attr, assignment]
         if self.training or torch.is_grad_enabled():
-            return relative_position_bias(table, self.grid, grid)
+            return position.relative_position_bias(table, self.grid, grid)
         state = (grid, table._version, table.device, table.dtype)
         if i not in self._bias_cache or self._bias_cache[i][0] != state:
-            self._bias_cache[i] = state, relative_position_bias(table, self.grid, grid)
+            self._bias_cache[i] = state, position.relative_position_bias(table, self.grid, grid)
         return self._bias_cache[i][1]
 
     def train(self, mode: bool = True) -> 'MAE':
@@ -177,7 +178,7 @@ class MAE(BaseModule):
         else:
             super().init_weights()
 
-    def get_layer_depth(self, param_name: str, prefix: str = '') -> Tuple[int, int]:
+    def get_layer_depth(self, param_name: str, prefix: str = '') -> tuple[int, int]:
         """``(depth, number of depths)`` of a parameter, for layer-wise decay of the learning rate.
 
         Depth 0 is the embeddings, n the n-th layer, the last one all that comes after the layers.
@@ -198,20 +199,20 @@ class MAE(BaseModule):
             destination._metadata[prefix[:-1]]['grid'] = self.grid
 
 
-def checkpoint_grid(num_patches: int, table_rows: Optional[int] = None) -> Grid:
+def checkpoint_grid(num_patches: int, table_rows: int | None = None) -> Grid:
     """The grid of a square image's weights that do not tell theirs.
 
     Raises:
         ValueError: no square has this number of patches.
     """
     side = math.isqrt(num_patches)
-    if side * side != num_patches or table_rows not in (None, bias_table_rows((side, side))):
+    if side * side != num_patches or table_rows not in (None, position.bias_table_rows((side, side))):
         raise InputError(f'the checkpoint has positions for {num_patches} patches, which is no square, and does '
                          'not tell their grid; load it into a model of its own img_size and save it from there')
     return side, side
 
 
-def fit_to_grid(backbone: MAE, state_dict: Dict[str, Tensor], prefix: str, local_metadata: dict, *_: Any) -> None:
+def fit_to_grid(backbone: MAE, state_dict: dict[str, Tensor], prefix: str, local_metadata: dict, *_: Any) -> None:
     """State-dict pre-hook: resize a checkpoint's positions and bias tables to the backbone's grid.
 
     ``relative_position_index``, which mmseg's files carry, is dropped: it follows from the grid.
@@ -222,9 +223,9 @@ def fit_to_grid(backbone: MAE, state_dict: Dict[str, Tensor], prefix: str, local
     tables = [key for key in state_dict if key.startswith(prefix) and key.endswith(BIAS_TABLE)]
     table_rows = len(state_dict[tables[0]]) if tables else None
     if positions is None or (positions.shape[1] == backbone.pos_embed.shape[1] and 'grid' not in local_metadata
-                             and table_rows in (None, bias_table_rows(backbone.grid))):
+                             and table_rows in (None, position.bias_table_rows(backbone.grid))):
         return
     source = tuple(local_metadata.get('grid') or checkpoint_grid(positions.shape[1] - 1, table_rows))
-    state_dict[f'{prefix}pos_embed'] = resize_pos_embed(positions, source, backbone.grid)
+    state_dict[f'{prefix}pos_embed'] = position.resize_pos_embed(positions, source, backbone.grid)
     for key in tables:
-        state_dict[key] = resize_bias_table(state_dict[key], source, backbone.grid)
+        state_dict[key] = position.resize_bias_table(state_dict[key], source, backbone.grid)

@@ -1,5 +1,5 @@
 """Pictures of segmentations. Images are ``(H, W, 3)`` RGB arrays of bytes, label maps ``(H, W)``."""
-from typing import Optional, Sequence
+from collections.abc import Sequence
 
 import cv2
 import mmcv
@@ -16,7 +16,7 @@ def write_rgb(image: np.ndarray, path: str) -> None:
     mmcv.imwrite(image[..., ::-1], path)  # makes the folder
 
 
-def paint(labels: np.ndarray, palette: np.ndarray, image: Optional[np.ndarray] = None) -> np.ndarray:
+def paint(labels: np.ndarray, palette: np.ndarray, image: np.ndarray | None = None) -> np.ndarray:
     """Labels in their colours, half and half with the image if there is one; no class (255) is black."""
     colours = np.zeros((256, 3), dtype=np.uint8)
     colours[:len(palette)] = palette
@@ -24,7 +24,7 @@ def paint(labels: np.ndarray, palette: np.ndarray, image: Optional[np.ndarray] =
     return painted if image is None else ((painted.astype(np.uint16) + image) // 2).astype(np.uint8)
 
 
-def segmentation_strip(image: np.ndarray, prediction: np.ndarray, truth: Optional[np.ndarray],
+def segmentation_strip(image: np.ndarray, prediction: np.ndarray, truth: np.ndarray | None,
                        palette: np.ndarray) -> np.ndarray:
     """Image, truth (if there is one) and prediction, side by side."""
     gap = np.full((len(image), GAP_PX, 3), 255, dtype=np.uint8)

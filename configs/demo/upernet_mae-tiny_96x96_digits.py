@@ -1,0 +1,28 @@
+"""The demo: a tiny UPerNet-MAE that finds and reads digits on photographs, from scratch, on two CPU cores.
+
+    make demo
+"""
+_base_ = ['../_base_/models/upernet_mae.py', '../_base_/datasets/digit_scenes.py', '../_base_/default_runtime.py']
+
+side_px = 96
+num_classes = 11
+width = 128
+model = dict(
+    data_preprocessor=dict(size=(side_px, side_px)),
+    backbone=dict(
+        img_size=side_px, patch_size=8, embed_dims=width, num_layers=6, num_heads=4, out_indices=[1, 2, 3, 5],
+        drop_path_rate=0.),
+    neck=dict(embed_dim=width),
+    decode_head=dict(in_channels=[width] * 4, channels=32, num_classes=num_classes),
+    auxiliary_head=dict(in_channels=width, channels=32, num_classes=num_classes))
+
+max_iters = 600
+warmup_iters = 50
+optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='AdamW', lr=1e-3, betas=(0.9, 0.999), weight_decay=0.05))
+param_scheduler = [
+    dict(type='LinearLR', start_factor=1e-3, by_epoch=False, begin=0, end=warmup_iters),
+    dict(type='PolyLR', eta_min=0., power=1., begin=warmup_iters, end=max_iters, by_epoch=False),
+]
+train_cfg = dict(type='mae_mm.IterBasedTrainLoop', max_iters=max_iters, val_interval=max_iters)
+default_hooks = dict(logger=dict(interval=20), checkpoint=dict(interval=200))
+randomness = dict(seed=0)

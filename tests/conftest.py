@@ -1,0 +1,77 @@
+"""What several tests need: a tiny data set, a tiny config, and the command line as a user calls it."""
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+CONFIG = """
+_base_ = ['{root}/configs/_base_/models/upernet_mae.py', '{root}/configs/_base_/datasets/digit_scenes.py',
+          '{root}/configs/_base_/default_runtime.py']
+data_root = '{data}'
+model = dict(
+    data_preprocessor=dict(size=(32, 32)),
+    backbone=dict(img_size=32, patch_size=8, embed_dims=16, num_layers=4, num_heads=2, out_indices=[0, 1, 2, 3]),
+    neck=dict(embed_dim=16),
+    decode_head=dict(in_channels=[16] * 4, channels=8, num_classes=11),
+    auxiliary_head=dict(in_channels=16, channels=8, num_classes=11))
+train_pipeline = [dict(type='mae_mm.SeedSample'), *_base_.load,
+                  dict(type='RandomFlip', prob=.5), dict(type='PhotoMetricDistortion'), dict(type='PackSegInputs')]
+train_dataloader = dict(batch_size=4, num_workers=0, persistent_workers=False,
+                        dataset=dict(data_root=data_root, pipeline=train_pipeline))
+val_dataloader = dict(num_workers=0, persistent_workers=False, dataset=dict(data_root=data_root))
+test_dataloader = val_dataloader
+optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='AdamW', lr=1e-3, weight_decay=.05))
+param_scheduler = [dict(type='LinearLR', start_factor=1e-3, by_epoch=False, begin=0, end=2),
+                   dict(type='PolyLR', eta_min=0., power=1., begin=2, end=6, by_epoch=False)]
+train_cfg = dict(type='mae_mm.IterBasedTrainLoop', max_iters=6, val_interval=3)
+default_hooks = dict(logger=dict(interval=1), checkpoint=dict(interval=3, max_keep_ckpts=-1))
+randomness = dict(seed=3)
+"""
+
+
+@pytest.fixture(scope='session')
+def scenes(tmp_path_factory):
+    """A tiny data set in the demo's layout: 12 training and 5 validation images of 32 x 32."""
+    root = tmp_path_factory.mktemp('scenes')
+    rng = np.random.default_rng(0)
+    for split, count in (('training', 12), ('validation', 5)):
+        for i in range(count):
+            for kind, array, suffix in (('images', rng.integers(256, size=(32, 32, 3)), 'jpg'),
+                                        ('annotations', rng.integers(11, size=(32, 32)), 'png')):
+                folder = root / kind / split
+                folder.mkdir(parents=True, exist_ok=True)
+                cv2.imwrite(str(folder / f'{i}.{suffix}'), array.astype(np.uint8))
+    return root
+
+
+@pytest.fixture(scope='session')
+def config(scenes, tmp_path_factory):
+    """A config that trains the smallest UPerNet-MAE for six iterations on ``scenes``."""
+    path = tmp_path_factory.mktemp('config') / 'tiny.py'
+    path.write_text(CONFIG.format(root=ROOT, data=scenes))
+    return path
+
+
+def run_tool(*args, status=0, **environment) -> str:
+    """Call ``python ARGS`` (or a shell script) from the project's root; what it printed."""
+    command = [str(arg) for arg in args]
+    if not command[0].endswith('.sh'):
+        command.insert(0, sys.executable)
+    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          env={**os.environ, 'OMP_NUM_THREADS': '1', 'PYTHON': sys.executable, **environment})
+    assert done.returncode == status, f'exit status {done.returncode}:\n{done.stdout[-5000:]}'
+    return done.stdout
+
+
+@pytest.fixture(scope='session')
+def trained(config, tmp_path_factory):
+    """The work dir of a whole run of ``config`` through tools/train.py, and what it printed."""
+    work_dir = tmp_path_factory.mktemp('trained')
+    output = run_tool('tools/train.py', config, '--work-dir', work_dir)
+    return work_dir, output

@@ -1,0 +1,108 @@
+"""What a user does wrong ends with one line that names the thing, exit status 2, and nothing half-written."""
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from .conftest import run_tool
+
+
+def error_of(*args, **environment) -> str:
+    output = run_tool(*args, status=2, **environment)
+    assert 'Traceback' not in output
+    last = output.strip().splitlines()[-1]
+    assert last.startswith('error: ')
+    return last
+
+
+TRAIN, TEST = 'tools/train.py', 'tools/test.py'
+
+
+@pytest.mark.parametrize('option, names', [
+    ('optim_wraper.optimizer.lr=1', "'optim_wraper'; is it 'optim_wrapper'?"),
+    ('model.backbone.embed_dim=16', 'embed_dim'),
+    ('optim_wrapper.optimizer.type=Adammm', 'Adammm'),
+    ('model.backbone.out_indices=[0,1,2,9]', 'layer 9, the backbone has 4 layers'),
+    ('model.backbone.num_heads=3', '16 cannot be divided among 3 heads'),
+    ('model.backbone.img_size=30', '30x30 image: not a multiple of the patch 8'),
+])
+def test_settings_that_do_not_exist_or_fit(config, tmp_path, option, names):
+    assert names in error_of(TRAIN, config, '--work-dir', tmp_path / 'w', '--cfg-options', option)
+    assert not list(tmp_path.rglob('*.pth'))
+
+
+def test_config_that_is_not_there_or_old(config, tmp_path):
+    assert 'nowhere.py: no such config' in error_of(TRAIN, 'nowhere.py')
+    old = tmp_path / 'old.py'
+    old.write_text(f"_base_ = '{config}'\nfp16 = dict(loss_scale='dynamic')\n")
+    assert "'fp16' at the top level" in error_of(TRAIN, old)
+
+
+def test_data_root_that_is_not_there(config, tmp_path):
+    error = error_of(TRAIN, config, '--work-dir', tmp_path / 'w', '--cfg-options', f'data_root={tmp_path}/none')
+    assert f'{tmp_path}/none/images/training: no such folder' in error and 'data_root=DIR' in error
+    assert not (tmp_path / 'w').exists()
+
+
+def test_empty_data_set_and_missing_label_map(config, scenes, tmp_path):
+    for split in ('training', 'validation'):
+        for kind in ('images', 'annotations'):
+            (tmp_path / kind / split).mkdir(parents=True)
+    assert 'no .jpg images there' in error_of(TRAIN, config, '--cfg-options', f'data_root={tmp_path}')
+    for split in ('training', 'validation'):
+        cv2.imwrite(str(tmp_path / 'images' / split / 'lonely.jpg'), np.zeros((32, 32, 3), np.uint8))
+    assert 'no label map for 1 of 1 images, such as lonely.png' in error_of(
+        TRAIN, config, '--cfg-options', f'data_root={tmp_path}')
+
+
+@pytest.mark.parametrize('workers', [0, 2])
+def test_label_that_is_no_class(config, tmp_path, workers):
+    for split in ('training', 'validation'):
+        for kind, suffix, value in (('images', 'jpg', 9), ('annotations', 'png', 77)):
+            (tmp_path / kind / split).mkdir(parents=True)
+            cv2.imwrite(str(tmp_path / kind / split / f'a.{suffix}'), np.full((32, 32), value, np.uint8))
+    error = error_of(TRAIN, config, '--work-dir', tmp_path / 'w', '--cfg-options', f'data_root={tmp_path}',
+                     f'train_dataloader.num_workers={workers}')
+    assert error.endswith('a.png: label 77 is no class; classes are 0 to 10, and 255 is ignored')
+
+
+def test_image_that_patches_do_not_tile(config, trained, tmp_path):
+    work_dir, _ = trained
+    for split in ('training', 'validation'):
+        for kind, suffix in (('images', 'jpg'), ('annotations', 'png')):
+            (tmp_path / kind / split).mkdir(parents=True)
+            cv2.imwrite(str(tmp_path / kind / split / f'a.{suffix}'), np.zeros((33, 40), np.uint8))
+    error = error_of(TEST, config, work_dir / 'iter_6.pth', '--work-dir', tmp_path / 'w', '--cfg-options',
+                     f'data_root={tmp_path}')
+    assert '33x40 image: not a multiple of the patch 8' in error and '40x40' in error
+    assert not (tmp_path / 'w' / 'metrics.json').exists()
+
+
+def test_checkpoint_of_another_width(config, trained, tmp_path):
+    work_dir, _ = trained
+    error = error_of(TEST, config, work_dir / 'iter_6.pth', '--work-dir', tmp_path, '--cfg-options',
+                     'model.backbone.embed_dims=32')
+    assert 'iter_6.pth does not fit the model: another shape: backbone.cls_token is 1x1x16' in error
+    assert not (tmp_path / 'metrics.json').exists()
+
+
+def test_checkpoints_that_cannot_be_used(config, trained, tmp_path):
+    work_dir, _ = trained
+    assert 'none.pth: no such checkpoint' in error_of(TEST, config, 'none.pth', '--work-dir', tmp_path)
+    whole = (work_dir / 'iter_6.pth').read_bytes()
+    (tmp_path / 'cut.pth').write_bytes(whole[:len(whole) // 2])
+    assert 'cut.pth is not a checkpoint, or a damaged one' in error_of(TEST, config, tmp_path / 'cut.pth')
+    torch.save(torch.load(work_dir / 'iter_6.pth')['state_dict'], tmp_path / 'weights.pth')
+    assert 'cannot be resumed from, it holds no meta' in error_of(
+        TRAIN, config, '--work-dir', tmp_path, '--resume', tmp_path / 'weights.pth')
+    assert 'holds no checkpoint to resume from' in error_of(TRAIN, config, '--work-dir', tmp_path / 'w', '--resume')
+
+
+def test_a_launcher_that_did_not_start_the_process(config, tmp_path):
+    assert 'tools/dist_train.sh' in error_of(TRAIN, config, '--work-dir', tmp_path, '--launcher', 'pytorch')
+
+
+def test_processes_say_it_once(config, tmp_path):
+    output = run_tool('tools/dist_train.sh', config, 2, '--work-dir', tmp_path, '--cfg-options',
+                      'model.backbone.out_indices=[9]', status=2, PORT='29614')
+    assert output.count('error: ') == 1 and 'Traceback' not in output

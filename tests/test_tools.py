@@ -1,0 +1,120 @@
+"""The command line as a user calls it."""
+import json
+import re
+
+import cv2
+import pytest
+import torch
+
+from .conftest import run_tool
+
+NOISE = ['OneDL', 'MultiScaleDeformableAttention', 'jit.interface', 'meshgrid', 'avg_non_ignore',
+         'reduce_zero_label` will be', 'LayerDecay', 'FileClient', 'HardDiskBackend', 'prefix is not set', 'Warning',
+         'WARNING', 'Traceback']
+
+
+def test_training_is_quiet_and_writes_checkpoints(trained):
+    work_dir, output = trained
+    assert not [noise for noise in NOISE if noise in output]
+    assert {path.name for path in work_dir.glob('*.pth')} == {'iter_3.pth', 'iter_6.pth'}
+    assert not list(work_dir.glob('*.unfinished'))
+
+
+def test_test_prints_and_writes_the_metrics(config, trained, tmp_path):
+    work_dir, _ = trained
+    output = run_tool('tools/test.py', config, work_dir / 'iter_6.pth', '--eval', 'mIoU', 'mDice', 'mFscore',
+                      '--work-dir', tmp_path, '--out', tmp_path / 'labels', '--show-dir', tmp_path / 'pictures')
+    assert not [noise for noise in NOISE if noise in output]
+    results = json.loads((tmp_path / 'metrics.json').read_text())
+    assert re.search(rf'mIoU: {results["metrics"]["mIoU"]:.4f}', output)
+    assert set(results['metrics']) >= {'mIoU', 'mAcc', 'aAcc', 'mDice', 'mFscore'}
+    assert list(results['classes']) == ['background', *'0123456789']
+    assert set(results['classes']['7']) >= {'IoU', 'Acc', 'Dice', 'Fscore'}
+    mean = sum(row['IoU'] for row in results['classes'].values()) / 11
+    assert results['metrics']['mIoU'] == pytest.approx(mean, abs=.01)
+    labels = [cv2.imread(str(path), cv2.IMREAD_UNCHANGED) for path in (tmp_path / 'labels').glob('*.png')]
+    assert len(labels) == 5 and all(label.shape == (32, 32) and label.max() < 11 for label in labels)
+    pictures = list((tmp_path / 'pictures').glob('*.png'))
+    assert len(pictures) == 5
+    sheet = run_tool('tools/contact_sheet.py', tmp_path / 'pictures', tmp_path / 'sheet.png').splitlines()[-1]
+    assert cv2.imread(sheet).shape[1] == 2 * (480 + 4)
+
+
+def test_validation_in_training_equals_the_reloaded_checkpoint(config, trained, tmp_path):
+    work_dir, output = trained
+    run_tool('tools/test.py', config, work_dir / 'iter_6.pth', '--work-dir', tmp_path)
+    metrics = json.loads((tmp_path / 'metrics.json').read_text())['metrics']
+    last = re.findall(r'Iter\(val\).*mIoU: ([\d.]+)', output)[-1]
+    assert float(last) == pytest.approx(metrics['mIoU'], abs=1e-3)
+
+
+@pytest.mark.parametrize('workers', [0, 2])
+def test_resuming_is_exact(config, trained, tmp_path, workers):
+    work_dir, _ = trained
+    output = run_tool('tools/train.py', config, '--resume', work_dir / 'iter_3.pth', '--work-dir', tmp_path,
+                      '--cfg-options', f'train_dataloader.num_workers={workers}')
+    assert not [noise for noise in NOISE if noise in output]
+    straight, resumed = (torch.load(folder / 'iter_6.pth', weights_only=True) for folder in (work_dir, tmp_path))
+    start = torch.load(work_dir / 'iter_3.pth', weights_only=True)
+    assert any(not torch.equal(start['state_dict'][k], v) for k, v in straight['state_dict'].items())
+    for name, tensor in straight['state_dict'].items():
+        assert torch.equal(tensor, resumed['state_dict'][name]), name
+    for key, state in straight['optimizer']['state'].items():
+        assert torch.equal(state['exp_avg'], resumed['optimizer']['state'][key]['exp_avg'])
+
+
+def test_resuming_with_a_longer_schedule_says_so(config, trained, tmp_path):
+    work_dir, _ = trained
+    output = run_tool('tools/train.py', config, '--resume', work_dir / 'iter_6.pth', '--work-dir', tmp_path,
+                      '--cfg-options', 'train_cfg.max_iters=7')
+    assert 'ends after 6 iterations, the config\'s after 7' in output
+
+
+def test_resuming_from_a_moved_work_dir(config, trained, tmp_path):
+    work_dir, _ = trained
+    for name in ('iter_3.pth', 'iter_6.pth', 'last_checkpoint'):
+        (tmp_path / name).write_bytes((work_dir / name).read_bytes())
+    (tmp_path / 'iter_6.pth').rename(tmp_path / 'elsewhere')
+    output = run_tool('tools/train.py', config, '--resume', '--work-dir', tmp_path)
+    assert 'resumed epoch: 0, iter: 3' in output
+
+
+def test_two_processes_take_the_step_of_one(config, tmp_path):
+    overlay = tmp_path / 'steady.py'  # nothing random, and no statistics over the batch
+    overlay.write_text(f"_base_ = '{config}'\nnorm_cfg = dict(type='GN', num_groups=4)\n"
+                       "head = dict(norm_cfg=norm_cfg, dropout_ratio=0.)\n"
+                       "model = dict(backbone=dict(drop_path_rate=0.), neck=dict(norm_cfg=norm_cfg), "
+                       "decode_head=head, auxiliary_head=head)\n"
+                       "train_cfg = dict(max_iters=1, val_interval=1)\n")
+    run_tool('tools/train.py', overlay, '--work-dir', tmp_path / 'one')
+    output = run_tool('tools/dist_train.sh', overlay, 2, '--work-dir', tmp_path / 'two', '--cfg-options',
+                      'train_dataloader.batch_size=2', PORT='29611')
+    assert not [noise for noise in NOISE if noise in output]
+    one, two = (torch.load(tmp_path / name / 'iter_1.pth')['state_dict'] for name in ('one', 'two'))
+    for name, tensor in one.items():
+        torch.testing.assert_close(two[name], tensor, rtol=0, atol=1e-6, msg=name)
+
+
+def test_statistics_of_two_processes_are_those_in_the_checkpoint(config, tmp_path):
+    output = run_tool('tools/dist_train.sh', config, 2, '--work-dir', tmp_path, PORT='29613')  # SyncBN, so BN
+    run_tool('tools/test.py', config, tmp_path / 'iter_6.pth', '--work-dir', tmp_path)
+    metrics = json.loads((tmp_path / 'metrics.json').read_text())['metrics']
+    assert float(re.findall(r'mIoU: ([\d.]+)', output)[-1]) == pytest.approx(metrics['mIoU'], abs=1e-3)
+
+
+def test_testing_in_two_processes_counts_every_image_once(config, trained, tmp_path):
+    work_dir, _ = trained
+    run_tool('tools/test.py', config, work_dir / 'iter_6.pth', '--work-dir', tmp_path / 'one')
+    run_tool('tools/dist_test.sh', config, work_dir / 'iter_6.pth', 2, '--work-dir', tmp_path / 'two', PORT='29612')
+    one, two = (json.loads((tmp_path / name / 'metrics.json').read_text()) for name in ('one', 'two'))
+    assert one['classes'] == two['classes'] and one['metrics']['mIoU'] == two['metrics']['mIoU']
+
+
+def test_half_precision_runs_in_float32_with_one_warning(config, tmp_path):
+    output = run_tool('tools/train.py', config, '--work-dir', tmp_path, '--cfg-options',
+                      'optim_wrapper.type=AmpOptimWrapper', 'optim_wrapper.loss_scale=dynamic',
+                      'train_cfg.max_iters=1', 'train_cfg.val_interval=1')
+    if torch.cuda.is_available():
+        assert 'float32' not in output
+    else:
+        assert output.count('mixed precision is off') == 1
