@@ -1,4 +1,5 @@
 """What several tests need: a tiny data set, a tiny config, and the command line as a user calls it."""
+import importlib.util
 import os
 import subprocess
 import sys
@@ -7,6 +8,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+
+from mae_mm.engine import cli
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -67,6 +70,16 @@ def run_tool(*args, status=0, **environment) -> str:
                           env={**os.environ, 'OMP_NUM_THREADS': '1', 'PYTHON': sys.executable, **environment})
     assert done.returncode == status, f'exit status {done.returncode}:\n{done.stdout[-5000:]}'
     return done.stdout
+
+
+def run_inside(tool: str, *args) -> int:
+    """The same in this process, which saves the time of starting one; the exit status."""
+    spec = importlib.util.spec_from_file_location('tool', ROOT / tool)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    with pytest.raises(SystemExit) as stopped:
+        cli.run_tool(lambda _: module.main([str(arg) for arg in args]))
+    return stopped.value.code
 
 
 @pytest.fixture(scope='session')

@@ -1,21 +1,36 @@
 """What a user does wrong ends with one line that names the thing, exit status 2, and nothing half-written."""
+import logging
+
 import cv2
 import numpy as np
 import pytest
 import torch
 
-from .conftest import run_tool
-
-
-def error_of(*args, **environment) -> str:
-    output = run_tool(*args, status=2, **environment)
-    assert 'Traceback' not in output
-    last = output.strip().splitlines()[-1]
-    assert last.startswith('error: ')
-    return last
-
+from .conftest import run_inside, run_tool
 
 TRAIN, TEST = 'tools/train.py', 'tools/test.py'
+
+
+@pytest.fixture
+def error_of(capsys, monkeypatch):
+    """Call a tool; its last line, which must be an error of one line."""
+    monkeypatch.setattr(logging, 'raiseExceptions', False)  # handlers of earlier calls write to a closed capture
+
+    def call(*args) -> str:
+        assert run_inside(*args) == 2
+        output = capsys.readouterr().err
+        assert 'Traceback' not in output
+        last = output.strip().splitlines()[-1]
+        assert last.startswith('error: ')
+        return last
+
+    return call
+
+
+def test_the_command_line_itself(config, tmp_path):
+    output = run_tool(TRAIN, config, '--work-dir', tmp_path, '--cfg-options', 'model.backbone.embed_dim=16', status=2)
+    assert 'Traceback' not in output
+    assert output.splitlines()[-1].startswith('error: ') and 'embed_dim' in output.splitlines()[-1]
 
 
 @pytest.mark.parametrize('option, names', [
@@ -26,25 +41,25 @@ TRAIN, TEST = 'tools/train.py', 'tools/test.py'
     ('model.backbone.num_heads=3', '16 cannot be divided among 3 heads'),
     ('model.backbone.img_size=30', '30x30 image: not a multiple of the patch 8'),
 ])
-def test_settings_that_do_not_exist_or_fit(config, tmp_path, option, names):
+def test_settings_that_do_not_exist_or_fit(error_of, config, tmp_path, option, names):
     assert names in error_of(TRAIN, config, '--work-dir', tmp_path / 'w', '--cfg-options', option)
     assert not list(tmp_path.rglob('*.pth'))
 
 
-def test_config_that_is_not_there_or_old(config, tmp_path):
+def test_config_that_is_not_there_or_old(error_of, config, tmp_path):
     assert 'nowhere.py: no such config' in error_of(TRAIN, 'nowhere.py')
     old = tmp_path / 'old.py'
     old.write_text(f"_base_ = '{config}'\nfp16 = dict(loss_scale='dynamic')\n")
     assert "'fp16' at the top level" in error_of(TRAIN, old)
 
 
-def test_data_root_that_is_not_there(config, tmp_path):
+def test_data_root_that_is_not_there(error_of, config, tmp_path):
     error = error_of(TRAIN, config, '--work-dir', tmp_path / 'w', '--cfg-options', f'data_root={tmp_path}/none')
     assert f'{tmp_path}/none/images/training: no such folder' in error and 'data_root=DIR' in error
     assert not (tmp_path / 'w').exists()
 
 
-def test_empty_data_set_and_missing_label_map(config, scenes, tmp_path):
+def test_empty_data_set_and_missing_label_map(error_of, config, scenes, tmp_path):
     for split in ('training', 'validation'):
         for kind in ('images', 'annotations'):
             (tmp_path / kind / split).mkdir(parents=True)
@@ -56,7 +71,7 @@ def test_empty_data_set_and_missing_label_map(config, scenes, tmp_path):
 
 
 @pytest.mark.parametrize('workers', [0, 2])
-def test_label_that_is_no_class(config, tmp_path, workers):
+def test_label_that_is_no_class(error_of, config, tmp_path, workers):
     for split in ('training', 'validation'):
         for kind, suffix, value in (('images', 'jpg', 9), ('annotations', 'png', 77)):
             (tmp_path / kind / split).mkdir(parents=True)
@@ -66,7 +81,7 @@ def test_label_that_is_no_class(config, tmp_path, workers):
     assert error.endswith('a.png: label 77 is no class; classes are 0 to 10, and 255 is ignored')
 
 
-def test_image_that_patches_do_not_tile(config, trained, tmp_path):
+def test_image_that_patches_do_not_tile(error_of, config, trained, tmp_path):
     work_dir, _ = trained
     for split in ('training', 'validation'):
         for kind, suffix in (('images', 'jpg'), ('annotations', 'png')):
@@ -78,7 +93,7 @@ def test_image_that_patches_do_not_tile(config, trained, tmp_path):
     assert not (tmp_path / 'w' / 'metrics.json').exists()
 
 
-def test_checkpoint_of_another_width(config, trained, tmp_path):
+def test_checkpoint_of_another_width(error_of, config, trained, tmp_path):
     work_dir, _ = trained
     error = error_of(TEST, config, work_dir / 'iter_6.pth', '--work-dir', tmp_path, '--cfg-options',
                      'model.backbone.embed_dims=32')
@@ -86,7 +101,7 @@ def test_checkpoint_of_another_width(config, trained, tmp_path):
     assert not (tmp_path / 'metrics.json').exists()
 
 
-def test_checkpoints_that_cannot_be_used(config, trained, tmp_path):
+def test_checkpoints_that_cannot_be_used(error_of, config, trained, tmp_path):
     work_dir, _ = trained
     assert 'none.pth: no such checkpoint' in error_of(TEST, config, 'none.pth', '--work-dir', tmp_path)
     whole = (work_dir / 'iter_6.pth').read_bytes()
@@ -98,7 +113,7 @@ def test_checkpoints_that_cannot_be_used(config, trained, tmp_path):
     assert 'holds no checkpoint to resume from' in error_of(TRAIN, config, '--work-dir', tmp_path / 'w', '--resume')
 
 
-def test_a_launcher_that_did_not_start_the_process(config, tmp_path):
+def test_a_launcher_that_did_not_start_the_process(error_of, config, tmp_path):
     assert 'tools/dist_train.sh' in error_of(TRAIN, config, '--work-dir', tmp_path, '--launcher', 'pytorch')
 
 

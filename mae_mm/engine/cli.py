@@ -9,6 +9,7 @@ from typing import NoReturn
 
 import torch.distributed
 from mmengine.config import Config, DictAction
+from mmengine.registry import OPTIMIZERS
 
 from ..errors import InputError
 from .runner import Runner
@@ -73,6 +74,9 @@ def _one_line(error: Exception) -> str:
 
 def build_runner(cfg: Config) -> Runner:
     """A runner for a config, whose log leaves out mmengine's notes on itself."""
+    optimizer = cfg.get('optim_wrapper', {}).get('optimizer', {}).get('type')
+    if isinstance(optimizer, str) and OPTIMIZERS.get(optimizer) is None:  # a bare TypeError in mmengine
+        raise InputError(f'optim_wrapper.optimizer.type: there is no optimizer {optimizer!r}')
     runner: Runner = Runner.from_cfg(cfg)
     for handler in runner.logger.handlers:
         handler.addFilter(lambda record: not _LOG_NOISE.search(record.getMessage()))

@@ -89,7 +89,7 @@ class MAE(BaseModule):
         self.patch_embed = PatchEmbed(in_channels, embed_dims, patch_size)
         self.cls_token = nn.Parameter(torch.zeros(1, 1, embed_dims))
         self.pos_embed = nn.Parameter(position.sincos_position(embed_dims, self.grid))
-        drop_path_rates = torch.linspace(0, drop_path_rate, num_layers).tolist()
+        drop_path_rates = [drop_path_rate * i / max(num_layers - 1, 1) for i in range(num_layers)]
         self.layers = nn.ModuleList([
             EncoderLayer(embed_dims, num_heads, mlp_ratio, attn_drop_rate, rate, init_values,
                          self.grid if rel_pos_bias else None) for rate in drop_path_rates

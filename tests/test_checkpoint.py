@@ -1,0 +1,237 @@
+"""Checkpoints: conversion, safe reading, loud loading, whole writing."""
+import argparse
+import copy
+import importlib.util
+import os
+import pickle
+from collections import OrderedDict
+from pathlib import Path
+
+import mmseg
+import numpy as np
+import pytest
+import torch
+from mmengine.logging import HistoryBuffer
+from mmengine.registry import init_default_scope
+from mmseg.registry import MODELS
+
+from mae_mm.checkpoint import AtomicBackend, convert, load_into, load_weights, read_checkpoint, recognise
+from mae_mm.checkpoint.writing import from_plain, to_plain
+from mae_mm.models import MAE
+
+from .conftest import run_tool
+from .peers import peer_backbone, randomise
+
+SIZES = dict(img_size=32, patch_size=8, embed_dims=24, num_layers=2, num_heads=2)
+
+
+def official_mae(embed_dims=24, depth=2, num_patches=16) -> dict:
+    """Random weights under the names of facebookresearch/mae's pre-training files, with a decoder."""
+    generator = torch.Generator().manual_seed(0)
+    width, shapes = embed_dims, {}
+
+    def block(prefix):
+        for norm in ('norm1', 'norm2'):
+            shapes.update({f'{prefix}.{norm}.{kind}': (width, ) for kind in ('weight', 'bias')})
+        for name, rows, columns in (('attn.qkv', 3 * width, width), ('attn.proj', width, width),
+                                    ('mlp.fc1', 4 * width, width), ('mlp.fc2', width, 4 * width)):
+            shapes.update({f'{prefix}.{name}.weight': (rows, columns), f'{prefix}.{name}.bias': (rows, )})
+
+    shapes.update({'cls_token': (1, 1, width), 'pos_embed': (1, 1 + num_patches, width),
+                   'patch_embed.proj.weight': (width, 3, 8, 8), 'patch_embed.proj.bias': (width, ),
+                   'norm.weight': (width, ), 'norm.bias': (width, ), 'mask_token': (1, 1, width),
+                   'decoder_embed.weight': (width, width), 'decoder_norm.weight': (width, )})
+    for i in range(depth):
+        block(f'blocks.{i}')
+    block('decoder_blocks.0')
+    return {name: torch.randn(shape, generator=generator) * .1 for name, shape in shapes.items()}
+
+
+def official_beit() -> dict:
+    """The same for BEiT's: layer scale, no bias of k, one bias table for all layers, no position embedding."""
+    weights = {name: tensor for name, tensor in official_mae().items() if 'decoder' not in name}
+    del weights['pos_embed']
+    for i in range(2):
+        del weights[f'blocks.{i}.attn.qkv.bias']
+        for name in ('attn.q_bias', 'attn.v_bias', 'gamma_1', 'gamma_2'):
+            weights[f'blocks.{i}.{name}'] = torch.randn(24, generator=torch.Generator().manual_seed(i))
+    weights['rel_pos_bias.relative_position_bias_table'] = torch.randn(7 * 7 + 3, 2)
+    weights['rel_pos_bias.relative_position_index'] = torch.zeros(17, 17, dtype=torch.long)
+    weights['lm_head.weight'] = torch.randn(8, 24)
+    return weights
+
+
+def test_official_names_become_those_of_mmsegs_converter():
+    script = Path(mmseg.__file__).parent / '.mim/tools/model_converters/beit2mmseg.py'
+    spec = importlib.util.spec_from_file_location('beit2mmseg', script)
+    peer = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(peer)
+    official = {name: tensor for name, tensor in official_mae().items()
+                if 'decoder' not in name and name not in ('norm.weight', 'norm.bias', 'mask_token')}
+    theirs, ours = peer.convert_beit(OrderedDict(official)), convert(official).weights
+    theirs = {name: tensor for name, tensor in theirs.items() if 'patch_embed.proj.' not in name}  # under both names
+    assert set(ours) == set(theirs)
+    assert all(torch.equal(ours[name], tensor) for name, tensor in theirs.items())
+
+
+def test_conversion_counts_every_tensor():
+    weights = official_mae()
+    done = convert(weights)
+    assert done.format == 'mae' and done.kept == 2  # cls_token, pos_embed
+    assert done.renamed + done.kept + len(done.dropped) == len(weights)
+    assert all(name.startswith(('decoder', 'mask_token')) for name in done.dropped)
+    assert recognise(done.weights) == 'mae_mm'
+
+
+@pytest.mark.parametrize('wrap', [
+    lambda weights: weights,
+    lambda weights: {'model': weights},
+    lambda weights: {'model': weights, 'optimizer': {'state': {}}, 'epoch': 3, 'args': argparse.Namespace(lr=1.)},
+], ids=['plain', 'model', 'training'])
+def test_init_cfg_takes_the_official_file_as_it_is(tmp_path, wrap):
+    official = official_mae()
+    torch.save(wrap(official), tmp_path / 'mae.pth')
+    model = MAE(**SIZES, rel_pos_bias=True, init_values=1., final_norm=False,
+                init_cfg=dict(type='Pretrained', checkpoint=str(tmp_path / 'mae.pth')))
+    model.init_weights()
+    for ours, theirs in (('pos_embed', 'pos_embed'), ('patch_embed.projection.bias', 'patch_embed.proj.bias'),
+                         ('layers.1.ffn.layers.0.0.weight', 'blocks.1.mlp.fc1.weight')):
+        assert torch.equal(model.state_dict()[ours], official[theirs])
+    assert not model.layers[0].attn.relative_position_bias_table.any()
+
+
+def test_official_positions_are_resized_to_the_models_grid(tmp_path):
+    official = official_mae()
+    torch.save(official, tmp_path / 'mae.pth')
+    cfg = dict(type='Pretrained', checkpoint=str(tmp_path / 'mae.pth'))
+    model = MAE(**{**SIZES, 'img_size': (48, 64)}, init_cfg=cfg)
+    model.init_weights()
+    # as facebookresearch/mae's interpolate_pos_embed, for a rectangle
+    grid = official['pos_embed'][:, 1:].reshape(1, 4, 4, 24).permute(0, 3, 1, 2)
+    expected = torch.nn.functional.interpolate(grid, size=(6, 8), mode='bicubic', align_corners=False)
+    torch.testing.assert_close(model.pos_embed[0, 1:], expected.permute(0, 2, 3, 1).reshape(48, 24))
+
+
+def test_beit_is_the_same_function_after_conversion():
+    weights = official_beit()
+    done = convert(weights)
+    assert done.format == 'beit'
+    assert set(done.dropped) == {'mask_token', 'rel_pos_bias.relative_position_index', 'lm_head.weight'}
+    ours = MAE(**SIZES, rel_pos_bias=True, init_values=1., out_indices=1)
+    ours.load_state_dict(done.weights, strict=True)
+    # mmseg's BEiT keeps the biases of q and v apart, and has no position embedding
+    init_default_scope('mmseg')
+    peer = MODELS.build(dict(type='BEiT', **SIZES, out_indices=1, final_norm=True, norm_cfg=dict(type='LN', eps=1e-6)))
+    state = {name: tensor for name, tensor in done.weights.items()
+             if name != 'pos_embed' and not name.endswith('qkv.bias')}
+    for i in range(2):
+        state.update({f'layers.{i}.attn.{name}': weights[f'blocks.{i}.attn.{name}'] for name in ('q_bias', 'v_bias')})
+    missing, unexpected = peer.load_state_dict(state, strict=False)
+    assert not unexpected and all('relative_position_index' in name for name in missing)
+    peer.eval()
+    images = torch.randn(1, 3, 32, 32)
+    torch.testing.assert_close(ours.eval()(images)[0], peer(images)[0], rtol=0, atol=1e-5)
+
+
+def test_published_segmentation_weights_load_strictly():
+    peer = peer_backbone(64)
+    randomise(peer)
+    state = peer.state_dict()
+    assert any('relative_position_index' in name for name in state)
+    model = MAE(img_size=64, patch_size=16, embed_dims=48, num_layers=4, num_heads=3, rel_pos_bias=True,
+                init_values=1., final_norm=False)
+    model.load_state_dict(state, strict=True)
+    load_into(model, convert(state).weights, 'published')
+    assert torch.equal(model.pos_embed, peer.pos_embed)
+
+
+def test_what_does_not_match_is_an_error_and_nothing_is_loaded():
+    model = MAE(**SIZES)
+    weights = copy.deepcopy(model.state_dict())
+    before = copy.deepcopy(weights)
+    weights['cls_token'] = torch.zeros(1, 1, 48)
+    weights['patch_embed.projection.bias'] += 1
+    weights['layers.7.ln1.weight'] = weights.pop('layers.0.ln1.weight')
+    with pytest.raises(ValueError) as error:
+        load_into(model, weights, 'file.pth')
+    for name in ('file.pth', 'cls_token is 1x1x48 where the model has 1x1x24', 'missing: layers.0.ln1.weight',
+                 'not in the model: layers.7.ln1.weight'):
+        assert name in str(error.value)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
+
+
+def test_unknown_formats_are_refused(tmp_path):
+    torch.save({'conv1.weight': torch.zeros(1)}, tmp_path / 'resnet.pth')
+    with pytest.raises(ValueError, match='resnet.pth: weights of an unknown format .tensors such as conv1.weight'):
+        load_weights(str(tmp_path / 'resnet.pth'))
+    torch.save([1, 2], tmp_path / 'list.pth')
+    with pytest.raises(ValueError, match='list.pth: a file without weights'):
+        load_weights(str(tmp_path / 'list.pth'))
+    with pytest.raises(ValueError, match='2 tensors that this format does not have: blocks.0.lora'):
+        convert({**official_mae(), 'blocks.0.lora.a': torch.zeros(1), 'blocks.0.lora.b': torch.zeros(1)})
+
+
+def test_converter_prints_counts_and_writes_nothing_on_failure(tmp_path):
+    torch.save({'model': official_mae()}, tmp_path / 'mae.pth')
+    tool = 'tools/model_converters/beit2mmseg.py'
+    output = run_tool(tool, tmp_path / 'mae.pth', tmp_path / 'out' / 'ours.pth')
+    assert '(mae): 28 tensors renamed, 2 kept, 15 dropped; written to' in output
+    assert recognise(torch.load(tmp_path / 'out' / 'ours.pth', weights_only=True)) == 'mae_mm'
+    torch.save({'conv1.weight': torch.zeros(1)}, tmp_path / 'resnet.pth')
+    output = run_tool(tool, tmp_path / 'resnet.pth', tmp_path / 'never.pth', status=2)
+    assert 'unknown format' in output and not list(tmp_path.glob('never*'))
+
+
+class Hostile:
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return os.system, (f'touch {self.path}', )
+
+
+def test_a_hostile_file_runs_nothing_and_names_what_it_wanted(tmp_path):
+    torch.save({'model': official_mae(), 'extra': Hostile(tmp_path / 'pwned')}, tmp_path / 'hostile.pth')
+    with pytest.raises(ValueError, match=r'hostile.pth was refused: it wants to run (posix|nt).system'):
+        read_checkpoint(str(tmp_path / 'hostile.pth'))
+    (tmp_path / 'pickle.pth').write_bytes(pickle.dumps(Hostile(tmp_path / 'pwned')))
+    with pytest.raises(ValueError, match='pickle.pth'):
+        read_checkpoint(str(tmp_path / 'pickle.pth'))
+    assert not (tmp_path / 'pwned').exists()
+
+
+def test_mmengines_own_training_checkpoints_can_be_read(tmp_path):
+    history = HistoryBuffer([1., 2.], [1, 1])
+    torch.save(dict(state_dict={}, meta=dict(seed=np.int64(3), scale=np.float64(.5)), history=history),
+               tmp_path / 'iter.pth')
+    read = read_checkpoint(str(tmp_path / 'iter.pth'))
+    assert read['meta'] == dict(seed=3, scale=.5) and read['history'].mean() == 1.5
+
+
+def test_plain_values_are_a_round_trip():
+    hub = dict(log_scalars=OrderedDict(loss=HistoryBuffer([3., 1.], [1, 1], 10)), runtime_info=dict(iter=np.int64(4)))
+    plain = to_plain(hub)
+    back = from_plain(plain)
+    assert back['log_scalars']['loss'].data[0].tolist() == [3., 1.] and back['runtime_info']['iter'] == 4
+    assert type(plain['runtime_info']['iter']) is int
+
+
+def test_a_write_that_fails_keeps_the_old_file(tmp_path, monkeypatch):
+    path = tmp_path / 'a.pth'
+    AtomicBackend().put(b'old', path)
+
+    def full(descriptor):
+        raise OSError(28, 'No space left on device')
+
+    monkeypatch.setattr(os, 'fsync', full)
+    with pytest.raises(ValueError, match='a.pth could not be written .No space left on device.; what was saved'):
+        AtomicBackend().put(b'new', path)
+    assert path.read_bytes() == b'old' and len(list(tmp_path.iterdir())) == 1
+
+
+def test_our_checkpoints_hold_tensors_and_builtin_types_only(trained):
+    work_dir, _ = trained
+    assert torch.serialization.get_unsafe_globals_in_checkpoint(work_dir / 'iter_6.pth') == []
+    checkpoint = torch.load(work_dir / 'iter_6.pth', weights_only=True)
+    assert checkpoint['meta']['iter'] == 6 and checkpoint['message_hub']['log_scalars']

@@ -1,0 +1,118 @@
+"""Speed and memory beside a peer, with the same weights, interleaved in one run.
+
+    python tools/benchmark.py segment [--arch base] [--size 512 512] [--repeats 5]
+
+``segment`` compares the backbone of UPerNet-MAE with mmsegmentation's ``MAE``: inference, and a training step
+(forward and backward of one image), each with its peak memory. Run it on a quiet machine: what counts is the ratio.
+"""
+import argparse
+import multiprocessing
+import resource
+import statistics
+import time
+from collections.abc import Callable
+
+try:
+    import mae_mm  # noqa: F401 - registers the models
+    from mae_mm.models.vit import ARCHITECTURES
+except ImportError as error:
+    raise SystemExit(f'error: {error}') from None
+
+import torch
+from mmengine.registry import init_default_scope
+from mmseg.registry import MODELS
+from torch import nn
+
+PEER, OURS = "mmseg's MAE", 'mae_mm.MAE'
+TINY = dict(embed_dims=192, num_layers=12, num_heads=3, mlp_ratio=4)
+
+
+def build_backbone(name: str, arch: str, size: tuple[int, int]) -> nn.Module:
+    """The UPerNet config's backbone, ours or mmseg's, initialised with seed 0 by torch's defaults."""
+    init_default_scope('mmseg')
+    sizes = dict(ARCHITECTURES.get(arch, TINY))
+    depth = sizes['num_layers']
+    common = dict(img_size=size, init_values=1., out_indices=[depth // 4, depth // 2 - 1, depth * 2 // 3 - 1, depth - 1],
+                  **sizes)
+    torch.manual_seed(0)
+    if name == PEER:
+        return MODELS.build(dict(type='MAE', norm_cfg=dict(type='LN', eps=1e-6), **common))
+    return MODELS.build(dict(type='mae_mm.MAE', rel_pos_bias=True, final_norm=False, **common))
+
+
+def infer(model: nn.Module, images: torch.Tensor) -> None:
+    with torch.no_grad():
+        model(images)
+
+
+def train_step(model: nn.Module, images: torch.Tensor) -> None:
+    model.zero_grad()
+    sum(m.square().mean() for m in model(images)).backward()
+
+
+def seconds(call: Callable, *args) -> float:
+    start = time.perf_counter()
+    call(*args)
+    return time.perf_counter() - start
+
+
+def _peak_mib(call: Callable, training: bool, name: str, arch: str, size: tuple[int, int], queue) -> None:
+    model = build_backbone(name, arch, size)
+    model.train(training)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    for _ in range(2):
+        call(model, torch.randn(1, 3, *size))
+    queue.put((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+
+
+def peak_mib(*args) -> float:
+    """Peak memory on top of the model's own, measured in a process of its own."""
+    context = multiprocessing.get_context('spawn')
+    queue = context.Queue()
+    process = context.Process(target=_peak_mib, args=(*args, queue))
+    process.start()
+    process.join()
+    if process.exitcode:
+        raise SystemExit(f'error: the process that measures memory ended with {process.exitcode}')
+    return queue.get()
+
+
+def segment(args: argparse.Namespace) -> None:
+    size = tuple(args.size)
+    models = {name: build_backbone(name, args.arch, size) for name in (PEER, OURS)}
+    models[OURS].load_state_dict(models[PEER].state_dict(), strict=True)
+    images = torch.randn(1, 3, *size)
+    for model in models.values():
+        model.eval()
+    with torch.no_grad():
+        difference = max((a - b).abs().max().item() for a, b in zip(*(m(images) for m in models.values()), strict=True))
+    print(f'ViT-{args.arch}, 1x3x{size[0]}x{size[1]}, float32, {torch.get_num_threads()} threads, torch '
+          f'{torch.__version__}; largest difference of the maps {difference:.1e}')
+    print(f'{"":16}{PEER:>16}{OURS:>16}{"ratio":>8}{"peak MiB":>12}{"peak MiB":>12}{"ratio":>8}')
+    for title, call, training in (('inference', infer, False), ('training step', train_step, True)):
+        times: dict[str, list[float]] = {name: [] for name in models}
+        for model in models.values():
+            model.train(training)
+            call(model, images)  # warm up
+        for _ in range(args.repeats):
+            for name, model in models.items():
+                times[name].append(seconds(call, model, images))
+        theirs, ours = (statistics.median(times[name]) for name in (PEER, OURS))
+        memory = [peak_mib(call, training, name, args.arch, size) for name in (PEER, OURS)]
+        print(f'{title:16}{theirs:15.3f}s{ours:15.3f}s{theirs / ours:8.2f}{memory[0]:12.0f}{memory[1]:12.0f}'
+              f'{memory[1] / memory[0]:8.2f}', flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    subparsers = parser.add_subparsers(dest='what', required=True)
+    sub = subparsers.add_parser('segment', help="UPerNet-MAE's backbone beside mmseg's")
+    sub.add_argument('--arch', choices=('tiny', *ARCHITECTURES), default='base')
+    sub.add_argument('--size', type=int, nargs=2, metavar=('HEIGHT', 'WIDTH'), default=(512, 512))
+    sub.add_argument('--repeats', type=int, default=5)
+    args = parser.parse_args()
+    {'segment': segment}[args.what](args)
+
+
+if __name__ == '__main__':
+    main()
