@@ -40,7 +40,7 @@ def test_bias_depends_on_the_offset_alone(grid):
     h, w = grid
     offsets = torch.arange(2 * h - 1)[:, None] * 100 + torch.arange(2 * w - 1)  # (row, column) of an offset
     table = torch.cat([offsets.flatten(), torch.tensor([-1, -2, -3])])[:, None].float()
-    bias = position.relative_position_bias(table, grid, grid)[0, 0]
+    bias = position.relative_position_bias(table, grid, grid).spread()[0, 0]
     assert bias[0, 0] == -3 and (bias[0, 1:] == -1).all() and (bias[1:, 0] == -2).all()
     for i in range(h * w):
         for j in range(h * w):
@@ -50,7 +50,7 @@ def test_bias_depends_on_the_offset_alone(grid):
 
 def test_bias_gradient_reaches_every_row_of_the_table():
     table = torch.zeros(position.bias_table_rows((3, 4)), 2, requires_grad=True)
-    position.relative_position_bias(table, (3, 4), (3, 4)).sum().backward()
+    position.relative_position_bias(table, (3, 4), (3, 4)).spread().sum().backward()
     assert table.grad.sum() == 13 * 13 * 2 and (table.grad > 0).all()
 
 

@@ -7,7 +7,6 @@
 """
 import argparse
 import multiprocessing
-import resource
 import statistics
 import time
 from collections.abc import Callable
@@ -32,8 +31,8 @@ def build_backbone(name: str, arch: str, size: tuple[int, int]) -> nn.Module:
     init_default_scope('mmseg')
     sizes = dict(ARCHITECTURES.get(arch, TINY))
     depth = sizes['num_layers']
-    common = dict(img_size=size, init_values=1., out_indices=[depth // 4, depth // 2 - 1, depth * 2 // 3 - 1, depth - 1],
-                  **sizes)
+    maps = [depth // 3 - 1, depth // 2 - 1, depth * 2 // 3 - 1, depth - 1]
+    common = dict(img_size=size, init_values=1., out_indices=maps, **sizes)
     torch.manual_seed(0)
     if name == PEER:
         return MODELS.build(dict(type='MAE', norm_cfg=dict(type='LN', eps=1e-6), **common))
@@ -59,14 +58,21 @@ def seconds(call: Callable, *args) -> float:
 def _peak_mib(call: Callable, training: bool, name: str, arch: str, size: tuple[int, int], queue) -> None:
     model = build_backbone(name, arch, size)
     model.train(training)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = _resident_kib('VmRSS')
+    with open('/proc/self/clear_refs', 'w') as file:
+        file.write('5')  # the peak starts anew
     for _ in range(2):
         call(model, torch.randn(1, 3, *size))
-    queue.put((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+    queue.put((_resident_kib('VmHWM') - before) / 1024)
+
+
+def _resident_kib(field: str) -> int:
+    with open('/proc/self/status') as file:
+        return next(int(line.split()[1]) for line in file if line.startswith(field))
 
 
 def peak_mib(*args) -> float:
-    """Peak memory on top of the model's own, measured in a process of its own."""
+    """Peak memory on top of the model's own, measured in a process of its own (Linux)."""
     context = multiprocessing.get_context('spawn')
     queue = context.Queue()
     process = context.Process(target=_peak_mib, args=(*args, queue))
@@ -85,7 +91,8 @@ def segment(args: argparse.Namespace) -> None:
     for model in models.values():
         model.eval()
     with torch.no_grad():
-        difference = max((a - b).abs().max().item() for a, b in zip(*(m(images) for m in models.values()), strict=True))
+        maps = zip(*(model(images) for model in models.values()), strict=True)
+        difference = max((theirs - ours).abs().max().item() for theirs, ours in maps)
     print(f'ViT-{args.arch}, 1x3x{size[0]}x{size[1]}, float32, {torch.get_num_threads()} threads, torch '
           f'{torch.__version__}; largest difference of the maps {difference:.1e}')
     print(f'{"":16}{PEER:>16}{OURS:>16}{"ratio":>8}{"peak MiB":>12}{"peak MiB":>12}{"ratio":>8}')

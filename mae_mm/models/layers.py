@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from mmcv.cnn.bricks import DropPath
 from torch import Tensor, nn
 
+from .attention import BiasTable, biased_attention
 from .position import Grid, bias_table_rows
 
 
@@ -40,13 +41,16 @@ class Attention(nn.Module):
         if grid is not None:
             self.relative_position_bias_table = nn.Parameter(torch.zeros(bias_table_rows(grid), num_heads))
 
-    def forward(self, tokens: Tensor, bias: Tensor | None = None) -> Tensor:
-        """``(B, N, C)`` to the same shape; ``bias``: ``(1, K, N, N)``, added to the logits."""
+    def forward(self, tokens: Tensor, bias: Tensor | BiasTable | None = None) -> Tensor:
+        """``(B, N, C)`` to the same shape; ``bias``: a table to learn, or ``(1, K, N, N)``, added to the logits."""
         B, N, C = tokens.shape
         q, k, v = self.qkv(tokens).reshape(B, N, 3, self.num_heads, -1).permute(2, 0, 3, 1, 4)  # each B K N C/K
-        bias = None if bias is None else bias.to(q.dtype)
-        mixed = F.scaled_dot_product_attention(
-            q, k, v, attn_mask=bias, dropout_p=self.drop_rate if self.training else 0.)
+        drop_rate = self.drop_rate if self.training else 0.
+        if isinstance(bias, BiasTable):
+            mixed = biased_attention(q, k, v, bias, drop_rate)
+        else:
+            mask = None if bias is None else bias.to(q.dtype)
+            mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=drop_rate)
         return self.proj(mixed.transpose(1, 2).reshape(B, N, C))
 
 
@@ -82,8 +86,8 @@ class EncoderLayer(nn.Module):
         self.gamma_1 = None if init_values is None else nn.Parameter(torch.full((embed_dims,), float(init_values)))
         self.gamma_2 = None if init_values is None else nn.Parameter(torch.full((embed_dims,), float(init_values)))
 
-    def forward(self, tokens: Tensor, bias: Tensor | None = None) -> Tensor:
-        """``(B, N, C)`` to the same shape; ``bias``: ``(1, K, N, N)``, added to the attention logits."""
+    def forward(self, tokens: Tensor, bias: Tensor | BiasTable | None = None) -> Tensor:
+        """``(B, N, C)`` to the same shape; ``bias``: see :class:`Attention`."""
         tokens = self._add(tokens, self.attn(self.ln1(tokens), bias), self.gamma_1)
         return self._add(tokens, self.ffn(self.ln2(tokens)), self.gamma_2)
 

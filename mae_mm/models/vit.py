@@ -16,6 +16,7 @@ from ..checkpoint.loading import initialise_backbone
 from ..errors import InputError
 from ..registry import MODELS
 from . import position
+from .attention import BiasTable
 from .layers import EncoderLayer, PatchEmbed
 from .position import Grid
 
@@ -137,14 +138,14 @@ class MAE(BaseModule):
     def _layer(self, i: int, tokens: Tensor, grid: Grid) -> Tensor:
         return self.layers[i](tokens, self._bias(i, grid) if self.rel_pos_bias else None)
 
-    def _bias(self, i: int, grid: Grid) -> Tensor:
-        """Layer i's bias for a grid, ``(1, K, N, N)``; outside of training the last grid's is kept."""
+    def _bias(self, i: int, grid: Grid) -> Tensor | BiasTable:
+        """Layer i's bias for a grid; where nothing is learned, ``(1, K, N, N)``, and kept until the grid changes."""
         table: Tensor = self.layers[i].attn.relative_position_bias_table  # type: ignore[union-attr, assignment]
         if self.training or torch.is_grad_enabled():
             return position.relative_position_bias(table, self.grid, grid)
         state = (grid, table._version, table.device, table.dtype)
         if i not in self._bias_cache or self._bias_cache[i][0] != state:
-            self._bias_cache[i] = state, position.relative_position_bias(table, self.grid, grid)
+            self._bias_cache[i] = state, position.relative_position_bias(table, self.grid, grid).spread()
         return self._bias_cache[i][1]
 
     def train(self, mode: bool = True) -> 'MAE':

@@ -36,11 +36,11 @@ def background(photos: list[np.ndarray], side_px: int, rng: np.random.Generator)
 
 
 def paste(image: np.ndarray, labels: np.ndarray, digit: np.ndarray, label: int, rng: np.random.Generator) -> None:
-    """Draw a digit (8 x 8 values from 0 to 16) in one bright or dark colour, in place."""
-    size = int(rng.uniform(.3, .6) * len(image))
+    """Draw a digit (8 x 8 values from 0 to 16) in one bright colour, in place."""
+    size = int(rng.uniform(.35, .55) * len(image))
     stroke = cv2.resize(digit.astype(np.float32) / 16, (size, size), interpolation=cv2.INTER_CUBIC).clip(0, 1)
     y, x = rng.integers(len(image) - size + 1, size=2)
-    colour = rng.uniform(0, 70, 3) if rng.random() < .5 else rng.uniform(185, 255, 3)
+    colour = rng.uniform(150, 255, 3)
     region = image[y:y + size, x:x + size]
     region[:] = region * (1 - stroke[..., None]) + colour * stroke[..., None]
     labels[y:y + size, x:x + size][stroke > .5] = label
@@ -75,9 +75,9 @@ def write_split(out_dir: str, split: str, count: int, side_px: int, seed: int) -
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('out_dir', help='folder to make; one that is there already is kept as it is')
-    parser.add_argument('--training', type=int, default=2000, help='number of training scenes')
+    parser.add_argument('--training', type=int, default=4000, help='number of training scenes')
     parser.add_argument('--validation', type=int, default=100, help='number of validation scenes')
-    parser.add_argument('--side', type=int, default=96, help='side of a scene in pixels')
+    parser.add_argument('--side', type=int, default=64, help='side of a scene in pixels')
     parser.add_argument('--seed', type=int, default=0)
     args = parser.parse_args()
     if os.path.isdir(args.out_dir):

@@ -1,0 +1,31 @@
+"""The demo: a tiny UPerNet-MAE that finds and reads digits on photographs, from scratch, on two CPU cores.
+
+    make demo
+"""
+_base_ = ['../_base_/models/upernet_mae.py', '../_base_/datasets/digit_scenes.py', '../_base_/default_runtime.py']
+
+side_px = 64
+num_classes = 11
+width = 96
+# Four fifths of the pixels are background: it weighs a tenth, or the model is content with finding nothing.
+loss = dict(class_weight=[0.1] + [1.0] * 10)
+model = dict(
+    data_preprocessor=dict(size=(side_px, side_px)),
+    backbone=dict(
+        img_size=side_px, patch_size=8, embed_dims=width, num_layers=4, num_heads=4, out_indices=[0, 1, 2, 3],
+        drop_path_rate=0.),
+    neck=dict(embed_dim=width, rescales=[2, 1, 0.5, 0.25]),
+    decode_head=dict(in_channels=[width] * 4, channels=32, num_classes=num_classes, loss_decode=loss),
+    auxiliary_head=dict(in_channels=width, channels=32, num_classes=num_classes, loss_decode=loss))
+
+max_iters = 1500
+warmup_iters = 50
+optim_wrapper = dict(
+    type='OptimWrapper', optimizer=dict(type='AdamW', lr=3e-3, betas=(0.9, 0.95), weight_decay=0.05))
+param_scheduler = [
+    dict(type='LinearLR', start_factor=1e-3, by_epoch=False, begin=0, end=warmup_iters),
+    dict(type='PolyLR', eta_min=0., power=1., begin=warmup_iters, end=max_iters, by_epoch=False),
+]
+train_cfg = dict(type='mae_mm.IterBasedTrainLoop', max_iters=max_iters, val_interval=max_iters // 3)
+default_hooks = dict(logger=dict(interval=50), checkpoint=dict(interval=max_iters // 3))
+randomness = dict(seed=0)

@@ -1,0 +1,61 @@
+"""Attention with a relative position bias, trained on a CPU without keeping an N x N matrix per layer.
+
+PyTorch's fused CPU kernel gives no gradient of its mask, so that attention with a learned bias falls back to one that
+keeps the weights of every layer for the backward pass: 600 MB for ViT-B at 512 x 512. Here the forward pass is the
+fused kernel, and the backward pass computes the weights again, a head at a time, in a matrix that fits the cache.
+
+Letters in shapes: B batch, K attention heads, N tokens, D channels of a head, R rows of a bias table.
+"""
+from typing import Any, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+
+class BiasTable(NamedTuple):
+    """A bias for all pairs of tokens in short: pair (i, j) of head k has ``table[pairs[i, j], k]``."""
+    table: Tensor  # R K
+    pairs: Tensor  # N N, rows of the table
+
+    def spread(self) -> Tensor:
+        """The bias of all pairs of tokens, ``(1, K, N, N)``."""
+        # One pass along the last axis: for 1,025 tokens 5 times as fast as `table[pairs]`, and 15 times backward.
+        return self.table.t().contiguous().index_select(1, self.pairs.flatten()).view(1, -1, *self.pairs.shape)
+
+
+def biased_attention(q: Tensor, k: Tensor, v: Tensor, bias: BiasTable, drop_rate: float = 0.) -> Tensor:
+    """``scaled_dot_product_attention`` of ``(B, K, N, D)`` tensors with a learned bias."""
+    if q.device.type == 'cpu' and q.dtype in (torch.float32, torch.float64) and not drop_rate:
+        return _BiasedAttention.apply(q, k, v, *bias)
+    return F.scaled_dot_product_attention(q, k, v, attn_mask=bias.spread().to(q.dtype), dropout_p=drop_rate)
+
+
+class _BiasedAttention(torch.autograd.Function):
+
+    @staticmethod
+    def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor, table: Tensor, pairs: Tensor) -> Tensor:
+        mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=BiasTable(table, pairs).spread())
+        ctx.save_for_backward(q, k, v, table, pairs, mixed)
+        return mixed
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        q, k, v, table, pairs, mixed = ctx.saved_tensors
+        scale = q.shape[-1]**-.5
+        grad_q, grad_k, grad_v = (torch.empty_like(tensor) for tensor in (q, k, v))
+        grad_table = torch.zeros_like(table.t())  # K R
+        shared = (grad * mixed).sum(-1, keepdim=True)  # B K N 1: what the softmax's gradient subtracts from each row
+        for head in range(q.shape[1]):
+            q_, k_, v_, grad_ = (tensor[:, head] for tensor in (q, k, v, grad))  # each B N D
+            bias = table[:, head].index_select(0, pairs.flatten()).view(1, *pairs.shape)
+            weights = torch.baddbmm(bias.expand(len(q), -1, -1), q_, k_.transpose(1, 2), alpha=scale).softmax(-1)
+            grad_v[:, head] = weights.transpose(1, 2) @ grad_
+            grad_logits = torch.baddbmm(shared[:, head].expand_as(weights), grad_, v_.transpose(1, 2), beta=-1)
+            grad_logits *= weights  # B N N
+            grad_q[:, head] = grad_logits @ k_ * scale
+            grad_k[:, head] = grad_logits.transpose(1, 2) @ q_ * scale
+            grad_table[head].index_add_(0, pairs.flatten(), grad_logits.sum(0).flatten())
+        return grad_q, grad_k, grad_v, grad_table.t(), None
