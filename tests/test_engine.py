@@ -6,14 +6,14 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from mmengine.config import Config, ConfigDict
+from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmseg.registry import MODELS, OPTIM_WRAPPER_CONSTRUCTORS
 
 from mae_mm.datasets import CheckLabels, Draw, ResumableSampler, SeedSample
-from mae_mm.engine import CheckpointHook
+from mae_mm.engine import CheckpointHook, hardware
 from mae_mm.engine.config import read_config
-from mae_mm.engine.hardware import _replace_sync_bn
+from mae_mm.engine.hardware import fit_to_hardware
 from mae_mm.engine.resume import latest_checkpoint
 
 from .conftest import ROOT
@@ -107,7 +107,9 @@ def test_layer_decay_is_mmsegs_but_for_the_embeddings():
 @pytest.mark.parametrize('path', CONFIGS)
 def test_every_config_builds(path):
     cfg = read_config(str(ROOT / path))
-    _replace_sync_bn(cfg)
+    fit_to_hardware(cfg, 'none')
+    if not torch.cuda.is_available():
+        assert 'SyncBN' not in str(cfg.model) and cfg.optim_wrapper.type == 'OptimWrapper'
     init_default_scope(cfg.default_scope)
     for module in cfg.custom_imports.imports:
         assert module == 'mae_mm'
@@ -138,9 +140,10 @@ def test_known_settings_of_the_published_config():
     assert (test.mode, test.crop_size, test.stride) == ('slide', (512, 512), (341, 341))
 
 
-def test_sync_bn_is_replaced_wherever_it_stands():
-    cfg = ConfigDict(a=dict(norm_cfg=dict(type='SyncBN')), b=[dict(type='SyncBN'), dict(type='LN')])
-    _replace_sync_bn(cfg)
+def test_sync_bn_is_replaced_wherever_it_stands(monkeypatch):
+    monkeypatch.setattr(hardware, 'get_device', lambda: 'cpu')
+    cfg = Config(dict(a=dict(norm_cfg=dict(type='SyncBN')), b=[dict(type='SyncBN'), dict(type='LN')]))
+    hardware.fit_to_hardware(cfg, 'none')
     assert (cfg.a.norm_cfg.type, cfg.b[0].type, cfg.b[1].type) == ('BN', 'BN', 'LN')
 
 

@@ -37,7 +37,7 @@ def fit_to_hardware(cfg: Config, launcher: str) -> None:
             if int(os.environ.get('RANK', 0)) == 0:
                 print_log('No accelerator on this machine: mixed precision is off, this runs in float32.',
                           level=logging.WARNING)
-    _replace_sync_bn(cfg)
+    _replace_sync_bn(cfg._cfg_dict)
     if launcher == 'pytorch':
         _join_with_gloo(cfg)
 
