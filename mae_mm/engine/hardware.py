@@ -10,13 +10,14 @@ from mmengine.device import get_device
 from mmengine.logging import print_log
 
 from ..errors import InputError
+from .config import LOADERS
 
 
 def fit_to_hardware(cfg: Config, launcher: str) -> None:
     """Change a config in place so that it runs here, and join the processes that the launcher started.
 
-    Without an accelerator: mixed precision becomes float32 (one warning), SyncBN becomes BN with synchronised
-    buffers, and processes talk through gloo. With one, nothing changes.
+    Data loaders get no more workers than there are cores. Without an accelerator: mixed precision becomes float32
+    (one warning), SyncBN becomes BN with synchronised buffers, and processes talk through gloo.
 
     Raises:
         ValueError: a launcher that needs an accelerator, or one that did not start this process.
@@ -25,18 +26,22 @@ def fit_to_hardware(cfg: Config, launcher: str) -> None:
     if launcher == 'pytorch' and 'RANK' not in os.environ:
         raise InputError('--launcher pytorch is for processes that torchrun starts; use tools/dist_train.sh or '
                          'tools/dist_test.sh')
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
+    for name in LOADERS:
+        if cfg.get(name):
+            cfg[name].num_workers = min(cfg[name].get('num_workers', 0), cores)
     if get_device() != 'cpu':
         return
     if launcher not in ('none', 'pytorch'):
         raise InputError(f'--launcher {launcher} needs an accelerator; on this machine use tools/dist_train.sh')
-    for wrapper in (cfg.get('optim_wrapper'), ):
-        if wrapper and wrapper.get('type') == 'AmpOptimWrapper':
-            wrapper.type = 'OptimWrapper'
-            for key in ('loss_scale', 'dtype', 'use_fsdp'):
-                wrapper.pop(key, None)
-            if int(os.environ.get('RANK', 0)) == 0:
-                print_log('No accelerator on this machine: mixed precision is off, this runs in float32.',
-                          level=logging.WARNING)
+    wrapper = cfg.get('optim_wrapper', {})
+    if wrapper.get('type') == 'AmpOptimWrapper':
+        wrapper['type'] = 'OptimWrapper'
+        for key in ('loss_scale', 'dtype'):
+            wrapper.pop(key, None)
+        if int(os.environ.get('RANK', 0)) == 0:
+            print_log('No accelerator on this machine: mixed precision is off, this runs in float32.',
+                      level=logging.WARNING)
     _replace_sync_bn(cfg._cfg_dict)
     if launcher == 'pytorch':
         _join_with_gloo(cfg)
