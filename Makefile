@@ -1,7 +1,7 @@
 # make demo   train, test and look at a tiny model on two CPU cores
 # make test   everything that must pass
 # make check  ruff, mypy and codespell alone
-# PYTHON=...  the interpreter that .venv is made with (3.10 or later; tested with 3.11)
+# PYTHON=...  the interpreter that .venv is made with (3.11 or later)
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 PY := .venv/bin/python
@@ -14,6 +14,7 @@ DEMO_CONFIG := configs/demo/upernet_mae-tiny_64x64_digits.py
 install: $(INSTALLED)
 
 $(INSTALLED): $(wildcard requirements/*.txt) setup.py
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: the pinned stack needs Python 3.11 or later; choose one with PYTHON=...")'
 	test -x $(PY) || $(PYTHON) -m venv .venv
 	$(PY) -m pip install --disable-pip-version-check -r requirements/dev.txt -c requirements/constraints.txt
 	$(PY) -m pip install --disable-pip-version-check --quiet --no-build-isolation --no-deps -e .

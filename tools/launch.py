@@ -1,9 +1,11 @@
-"""torchrun, without its own stack trace when a process ends with an error that it has told already."""
+"""torchrun, with one line in place of stack traces where a process ends with a mistake of the user's."""
 import logging
 import sys
 
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.run import main
+
+USER_ERROR = 2  # as mae_mm/engine/cli.py exits
 
 if __name__ == '__main__':
     for name in ('torch.distributed.elastic.multiprocessing.api', 'torch.distributed.elastic.multiprocessing.errors'):
@@ -11,4 +13,7 @@ if __name__ == '__main__':
     try:
         main()
     except ChildFailedError as error:
-        sys.exit(max(failure.exitcode for failure in error.failures.values()) or 1)
+        _, failure = error.get_first_failure()
+        if failure.exitcode == USER_ERROR:
+            print(f'error: {failure.message}', file=sys.stderr)
+        sys.exit(max(failure.exitcode, 1))

@@ -1,8 +1,10 @@
 """What the command line tools share: their options, and one line in place of a stack trace."""
 import argparse
+import json
 import os
 import re
 import sys
+import time
 import traceback
 from collections.abc import Callable, Sequence
 from typing import NoReturn
@@ -47,12 +49,20 @@ def run_tool(main: Callable[[Sequence[str] | None], None]) -> NoReturn:
         status = USER_ERROR
         if os.environ.get('MAE_MM_TRACEBACK'):
             traceback.print_exc()
-        if int(os.environ.get('RANK', os.environ.get('SLURM_PROCID', 0))) == 0:
-            print(f'error: {_one_line(error)}', file=sys.stderr)
+        _tell(_one_line(error))
     if status == 0 and torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()
     sys.stdout.flush()
     sys.exit(status)
+
+
+def _tell(message: str) -> None:
+    """Print an error, or leave it to tools/launch.py, which prints that of the process that failed first."""
+    if 'TORCHELASTIC_ERROR_FILE' in os.environ:
+        with open(os.environ['TORCHELASTIC_ERROR_FILE'], 'w') as file:
+            json.dump(dict(message=message, timestamp=int(time.time())), file)
+    else:
+        print(f'error: {message}', file=sys.stderr)
 
 
 def _while_building(error: Exception) -> bool:

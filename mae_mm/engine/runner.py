@@ -15,14 +15,6 @@ from ..registry import RUNNERS
 class Runner(_Runner):
     """``load_from``, ``resume`` and tests take a file of any known format and refuse one that does not match."""
 
-    def resume(self, filename: str, *args: Any, **kwargs: Any) -> None:
-        checkpoint = read_checkpoint(filename)
-        lacking = [key for key in ('meta', 'message_hub', 'optimizer') if key not in checkpoint]
-        if lacking:
-            raise InputError(f'{filename} cannot be resumed from, it holds no {", ".join(lacking)}; to start from '
-                             f'its weights use --cfg-options load_from={filename}')
-        super().resume(filename, *args, **kwargs)
-
     def load_checkpoint(self, filename: str, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """The whole checkpoint, on the CPU; its weights are in the model then.
 
@@ -30,6 +22,10 @@ class Runner(_Runner):
             ValueError: see :func:`mae_mm.checkpoint.read_checkpoint` and :func:`mae_mm.checkpoint.load_into`.
         """
         checkpoint = read_checkpoint(filename)
+        lacking = [key for key in ('meta', 'message_hub', 'optimizer') if key not in checkpoint]
+        if self._resume and lacking:
+            raise InputError(f'{filename} cannot be resumed from, it holds no {", ".join(lacking)}; to start from '
+                             f'its weights use --cfg-options load_from={filename}')
         self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
         model = self.model
         while is_model_wrapper(model) or isinstance(model, BaseTTAModel):
