@@ -18,6 +18,7 @@ from mmseg.registry import MODELS
 from mae_mm.checkpoint import AtomicBackend, convert, load_into, load_weights, read_checkpoint, recognise
 from mae_mm.checkpoint.writing import from_plain, to_plain
 from mae_mm.models import MAE
+from mae_mm.models.position import resize_pos_embed
 
 from .conftest import run_tool
 from .peers import peer_backbone, randomise
@@ -235,3 +236,16 @@ def test_our_checkpoints_hold_tensors_and_builtin_types_only(trained):
     assert torch.serialization.get_unsafe_globals_in_checkpoint(work_dir / 'iter_6.pth') == []
     checkpoint = torch.load(work_dir / 'iter_6.pth', weights_only=True)
     assert checkpoint['meta']['iter'] == 6 and checkpoint['message_hub']['log_scalars']
+
+
+@pytest.mark.parametrize('prefix', ['', 'backbone.'], ids=['backbone', 'segmentor'])
+def test_a_rectangles_grid_survives_the_file(tmp_path, prefix):
+    source = MAE(**{**SIZES, 'img_size': (16, 48)}, rel_pos_bias=True)
+    randomise(source)
+    torch.save({'state_dict': torch.nn.ModuleDict({'backbone': source}).state_dict() if prefix else
+                source.state_dict()}, tmp_path / 'rectangle.pth')
+    target = MAE(**{**SIZES, 'img_size': (48, 16)}, rel_pos_bias=True,
+                 init_cfg=dict(type='Pretrained', checkpoint=str(tmp_path / 'rectangle.pth')))
+    target.init_weights()
+    expected = resize_pos_embed(source.pos_embed, (2, 6), (6, 2))
+    assert torch.equal(target.pos_embed, expected) and not torch.equal(target.pos_embed, source.pos_embed)
