@@ -22,6 +22,7 @@ NOISE = [
     r'torch\.meshgrid: in an upcoming release',
     r'Default ``avg_non_ignore`` is False',  # the published recipe averages over all pixels
     r'`torch\.jit\.interface` is not supported',
+    r'The shape of value will convert from',  # mmseg's predictions of several scales, merged
     r'`broadcast_buffers` is deprecated',  # mmengine's argument to DistributedDataParallel
 ]
 

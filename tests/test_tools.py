@@ -40,6 +40,22 @@ def test_test_prints_and_writes_the_metrics(config, trained, tmp_path):
     assert cv2.imread(sheet).shape[1] == 2 * (480 + 4)
 
 
+def test_several_scales_and_flips_are_averaged(config, trained, tmp_path):
+    work_dir, _ = trained
+    overlay = tmp_path / 'tta.py'
+    overlay.write_text(f"""_base_ = '{config}'
+flips = [dict(type='RandomFlip', prob=p, direction='horizontal') for p in (0., 1.)]
+scales = [dict(type='Resize', scale_factor=s, keep_ratio=True) for s in (1., 1.5)]
+tta_pipeline = [dict(type='LoadImageFromFile'), dict(type='TestTimeAug', transforms=[
+    scales, flips, [dict(type='LoadAnnotations')], [dict(type='PackSegInputs')]])]
+""")
+    output = run_tool('tools/test.py', overlay, work_dir / 'iter_6.pth', '--tta', '--work-dir', tmp_path,
+                      '--show-dir', tmp_path / 'pictures')
+    assert not [noise for noise in NOISE if noise in output]
+    assert 'mIoU' in json.loads((tmp_path / 'metrics.json').read_text())['metrics']
+    assert len(list((tmp_path / 'pictures').glob('*.png'))) == 5
+
+
 def test_validation_in_training_equals_the_reloaded_checkpoint(config, trained, tmp_path):
     work_dir, output = trained
     run_tool('tools/test.py', config, work_dir / 'iter_6.pth', '--work-dir', tmp_path)
