@@ -96,24 +96,15 @@ class CheckpointHook(_CheckpointHook):
 
 @HOOKS.register_module()
 class SavePicturesHook(Hook):
-    """Writes a strip (image, truth, prediction) of test images into a folder, under their names.
+    """Writes a strip (image, truth, prediction) of every test image into a folder, under its name."""
 
-    Args:
-        out_dir: the folder.
-        max_pictures: how many at the most in each process; None for all.
-    """
-
-    def __init__(self, out_dir: str, max_pictures: int | None = None):
+    def __init__(self, out_dir: str):
         self.out_dir = out_dir
-        self.left = float('inf') if max_pictures is None else max_pictures
 
     def after_test_iter(self, runner: Any, batch_idx: int, data_batch: Any = None,
                         outputs: Sequence | None = None) -> None:
         palette = np.array(runner.test_loop.dataloader.dataset.metainfo['palette'], dtype=np.uint8)
         for sample in outputs or ():
-            if self.left <= 0:
-                return
-            self.left -= 1
             truth = sample.gt_sem_seg.data[0].cpu().numpy() if 'gt_sem_seg' in sample else None
             strip = segmentation_strip(
                 read_rgb(sample.img_path), sample.pred_sem_seg.data.squeeze().cpu().numpy(), truth, palette)

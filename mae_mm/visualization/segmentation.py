@@ -16,12 +16,11 @@ def write_rgb(image: np.ndarray, path: str) -> None:
     mmcv.imwrite(image[..., ::-1], path)  # makes the folder
 
 
-def paint(labels: np.ndarray, palette: np.ndarray, image: np.ndarray | None = None) -> np.ndarray:
-    """Labels in their colours, half and half with the image if there is one; no class (255) is black."""
+def paint(labels: np.ndarray, palette: np.ndarray, image: np.ndarray) -> np.ndarray:
+    """Labels in their colours, half and half with the image; no class (255) is black."""
     colours = np.zeros((256, 3), dtype=np.uint8)
     colours[:len(palette)] = palette
-    painted = colours[labels]
-    return painted if image is None else ((painted.astype(np.uint16) + image) // 2).astype(np.uint8)
+    return ((colours[labels].astype(np.uint16) + image) // 2).astype(np.uint8)
 
 
 def segmentation_strip(image: np.ndarray, prediction: np.ndarray, truth: np.ndarray | None,
