@@ -9,6 +9,9 @@ import_hosts()
 
 from . import checkpoint, datasets, engine, models, visualization  # noqa: E402
 from .errors import InputError  # noqa: E402
-from .models import MAE  # noqa: E402
+from .models import MAE, MAEDecoder, MaskedAutoencoder  # noqa: E402
 
-__all__ = ['MAE', 'InputError', '__version__', 'checkpoint', 'datasets', 'engine', 'models', 'visualization']
+__all__ = [
+    'MAE', 'InputError', 'MAEDecoder', 'MaskedAutoencoder', '__version__', 'checkpoint', 'datasets', 'engine',
+    'models', 'visualization'
+]

@@ -1,4 +1,6 @@
-from .layers import Attention, EncoderLayer, PatchEmbed
+"""The models, in the order in which an image meets them."""
+from .decoder import MAEDecoder
+from .pretrainer import MaskedAutoencoder, Reconstruction
 from .vit import MAE
 
-__all__ = ['MAE', 'Attention', 'EncoderLayer', 'PatchEmbed']
+__all__ = ['MAE', 'MAEDecoder', 'MaskedAutoencoder', 'Reconstruction']

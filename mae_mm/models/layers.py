@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from .attention import BiasTable, biased_attention
 from .position import Grid, bias_table_rows
 
+ALL = slice(None)
+
 
 class PatchEmbed(nn.Module):
     """Cut an image into patches and project each to a token."""
@@ -22,6 +24,11 @@ class PatchEmbed(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """``(B, channels, H, W)`` images to ``(B, h*w, C)`` tokens, row by row."""
         return self.projection(images).flatten(2).transpose(1, 2)
+
+    def project(self, patches: Tensor) -> Tensor:
+        """The same for patches that are cut already: ``(B, n, p*p*channels)`` (``patches.py``) to ``(B, n, C)``."""
+        weight = self.projection.weight.permute(0, 2, 3, 1).flatten(1)  # C channels p p -> C p*p*channels
+        return F.linear(patches, weight, self.projection.bias)
 
 
 class Attention(nn.Module):
@@ -41,17 +48,21 @@ class Attention(nn.Module):
         if grid is not None:
             self.relative_position_bias_table = nn.Parameter(torch.zeros(bias_table_rows(grid), num_heads))
 
-    def forward(self, tokens: Tensor, bias: Tensor | BiasTable | None = None) -> Tensor:
-        """``(B, N, C)`` to the same shape; ``bias``: a table to learn, or ``(1, K, N, N)``, added to the logits."""
+    def forward(self, tokens: Tensor, bias: Tensor | BiasTable | None = None, wanted: slice = ALL) -> Tensor:
+        """``(B, N, C)`` to the same shape, or to the tokens that are ``wanted`` alone (without a bias).
+
+        ``bias``: a table to learn, or ``(1, K, N, N)``, added to the logits.
+        """
         B, N, C = tokens.shape
         q, k, v = self.qkv(tokens).reshape(B, N, 3, self.num_heads, -1).permute(2, 0, 3, 1, 4)  # each B K N C/K
+        q = q[:, :, wanted]
         drop_rate = self.drop_rate if self.training else 0.
         if isinstance(bias, BiasTable):
             mixed = biased_attention(q, k, v, bias, drop_rate)
         else:
             mask = None if bias is None else bias.to(q.dtype)
             mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=drop_rate)
-        return self.proj(mixed.transpose(1, 2).reshape(B, N, C))
+        return self.proj(mixed.transpose(1, 2).flatten(2))
 
 
 class FFN(nn.Module):
@@ -86,9 +97,9 @@ class EncoderLayer(nn.Module):
         self.gamma_1 = None if init_values is None else nn.Parameter(torch.full((embed_dims,), float(init_values)))
         self.gamma_2 = None if init_values is None else nn.Parameter(torch.full((embed_dims,), float(init_values)))
 
-    def forward(self, tokens: Tensor, bias: Tensor | BiasTable | None = None) -> Tensor:
-        """``(B, N, C)`` to the same shape; ``bias``: see :class:`Attention`."""
-        tokens = self._add(tokens, self.attn(self.ln1(tokens), bias), self.gamma_1)
+    def forward(self, tokens: Tensor, bias: Tensor | BiasTable | None = None, wanted: slice = ALL) -> Tensor:
+        """``(B, N, C)`` to the same shape, or to the ``wanted`` tokens; ``bias``: see :class:`Attention`."""
+        tokens = self._add(tokens[:, wanted], self.attn(self.ln1(tokens), bias, wanted), self.gamma_1)
         return self._add(tokens, self.ffn(self.ln2(tokens)), self.gamma_2)
 
     def _add(self, tokens: Tensor, branch: Tensor, gamma: Tensor | None) -> Tensor:

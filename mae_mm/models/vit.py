@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from mmengine.model import BaseModule
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
@@ -17,7 +17,9 @@ from ..errors import InputError
 from ..registry import MODELS
 from . import position
 from .attention import BiasTable
+from .grid import OnGrid, initialise_linear
 from .layers import EncoderLayer, PatchEmbed
+from .patches import take_patches
 from .position import Grid
 
 ARCHITECTURES = {
@@ -25,11 +27,10 @@ ARCHITECTURES = {
     'large': dict(embed_dims=1024, num_layers=24, num_heads=16, mlp_ratio=4),
     'huge': dict(embed_dims=1280, num_layers=32, num_heads=16, mlp_ratio=4),
 }
-BIAS_TABLE = 'attn.relative_position_bias_table'
 
 
 @MODELS.register_module()
-class MAE(BaseModule):
+class MAE(OnGrid):
     """The encoder of a masked autoencoder (arXiv:2111.06377) as a backbone that returns feature maps.
 
     Sizes other than ``img_size`` need no preparation: the position embedding and the bias tables belong to the
@@ -78,6 +79,7 @@ class MAE(BaseModule):
                 raise InputError(f'arch={arch!r} is not one of {", ".join(ARCHITECTURES)}')
             embed_dims, num_layers, num_heads, mlp_ratio = ARCHITECTURES[arch].values()
         self.patch_size = patch_size
+        self.in_channels = in_channels
         self.embed_dims = embed_dims
         self.num_layers = num_layers
         self.rel_pos_bias = rel_pos_bias
@@ -98,7 +100,6 @@ class MAE(BaseModule):
         self.ln1 = nn.LayerNorm(embed_dims, eps=1e-6) if final_norm else nn.Identity()
 
         self._bias_cache: dict[int, tuple[Any, Tensor]] = {}
-        self.register_load_state_dict_pre_hook(fit_to_grid)
         self._freeze()
 
     def grid_of(self, height: int, width: int) -> Grid:
@@ -121,21 +122,46 @@ class MAE(BaseModule):
         """``(B, channels, H, W)`` images to a ``(B, C, h, w)`` map for each of ``out_indices``."""
         grid = self.grid_of(*images.shape[2:])
         tokens = torch.cat([self.cls_token.expand(len(images), -1, -1), self.patch_embed(images)], dim=1)
-        tokens = tokens + position.resize_pos_embed(self.pos_embed, self.grid, grid)  # B N C
+        tokens = tokens + self.positions(grid)  # B N C
 
         maps = []
         for i in range(self.num_layers):
-            if self.with_cp and self.training:
-                tokens = checkpoint(self._layer, i, tokens, grid, use_reentrant=False)
-            else:
-                tokens = self._layer(i, tokens, grid)
+            tokens = self._layer(i, tokens, grid)
             if i == self.num_layers - 1:
                 tokens = self.ln1(tokens)
             if i in self.out_indices:
                 maps.append(tokens[:, 1:].transpose(1, 2).unflatten(2, grid).contiguous())  # B N C -> B C h w
         return tuple(maps)
 
+    def encode(self, images: Tensor, ids_keep: Tensor) -> Tensor:
+        """The tokens of the class and of some patches alone; the others are neither embedded nor attended to.
+
+        Args:
+            images: ``(B, channels, H, W)``.
+            ids_keep: ``(B, n)`` ids of the patches, counted row by row.
+
+        Returns:
+            Tensor: ``(B, 1 + n, C)``, the class token first, then in the order of ``ids_keep``.
+
+        Raises:
+            ValueError: the backbone has a relative position bias, which is for whole images.
+        """
+        if self.rel_pos_bias:
+            raise InputError('encode(images, ids_keep) needs rel_pos_bias=False: the bias is for whole images')
+        grid = self.grid_of(*images.shape[2:])
+        patches = self.patch_embed.project(take_patches(images, ids_keep, self.patch_size))
+        tokens = torch.cat([self.cls_token.expand(len(images), -1, -1), patches], dim=1)
+        tokens = tokens + self.positions(grid)[0, F.pad(ids_keep + 1, (1, 0))]  # B 1+n C
+        for i in range(self.num_layers):
+            tokens = self._layer(i, tokens, grid)
+        return self.ln1(tokens)
+
     def _layer(self, i: int, tokens: Tensor, grid: Grid) -> Tensor:
+        if self.with_cp and self.training:
+            return checkpoint(self._run_layer, i, tokens, grid, use_reentrant=False)
+        return self._run_layer(i, tokens, grid)
+
+    def _run_layer(self, i: int, tokens: Tensor, grid: Grid) -> Tensor:
         return self.layers[i](tokens, self._bias(i, grid) if self.rel_pos_bias else None)
 
     def _bias(self, i: int, grid: Grid) -> Tensor | BiasTable:
@@ -166,10 +192,7 @@ class MAE(BaseModule):
 
     def init_weights(self) -> None:
         """The official initialisation (facebookresearch/mae, ``initialize_weights``), then ``init_cfg``."""
-        for module in self.modules():
-            if isinstance(module, nn.Linear):
-                nn.init.xavier_uniform_(module.weight)
-                nn.init.zeros_(module.bias)
+        initialise_linear(self)
         projection = self.patch_embed.projection
         nn.init.xavier_uniform_(projection.weight.view(self.embed_dims, -1))  # as the linear layer that it is
         nn.init.normal_(self.cls_token, std=.02)
@@ -193,40 +216,3 @@ class MAE(BaseModule):
         if name.startswith('layers.'):
             return int(name.split('.')[1]) + 1, num_depths
         return num_depths - 1, num_depths
-
-    def _save_to_state_dict(self, destination, prefix, keep_vars):
-        super()._save_to_state_dict(destination, prefix, keep_vars)
-        if hasattr(destination, '_metadata'):  # rectangles with as many patches differ in nothing else
-            destination._metadata[prefix[:-1]]['grid'] = self.grid
-
-
-def checkpoint_grid(num_patches: int, table_rows: int | None = None) -> Grid:
-    """The grid of a square image's weights that do not tell theirs.
-
-    Raises:
-        ValueError: no square has this number of patches.
-    """
-    side = math.isqrt(num_patches)
-    if side * side != num_patches or table_rows not in (None, position.bias_table_rows((side, side))):
-        raise InputError(f'the checkpoint has positions for {num_patches} patches, which is no square, and does '
-                         'not tell their grid; load it into a model of its own img_size and save it from there')
-    return side, side
-
-
-def fit_to_grid(backbone: MAE, state_dict: dict[str, Tensor], prefix: str, local_metadata: dict, *_: Any) -> None:
-    """State-dict pre-hook: resize a checkpoint's positions and bias tables to the backbone's grid.
-
-    ``relative_position_index``, which mmseg's files carry, is dropped: it follows from the grid.
-    """
-    for key in [key for key in state_dict if key.startswith(prefix) and key.endswith('relative_position_index')]:
-        del state_dict[key]
-    positions = state_dict.get(f'{prefix}pos_embed')
-    tables = [key for key in state_dict if key.startswith(prefix) and key.endswith(BIAS_TABLE)]
-    table_rows = len(state_dict[tables[0]]) if tables else None
-    if positions is None or (positions.shape[1] == backbone.pos_embed.shape[1] and 'grid' not in local_metadata
-                             and table_rows in (None, position.bias_table_rows(backbone.grid))):
-        return
-    source = tuple(local_metadata.get('grid') or checkpoint_grid(positions.shape[1] - 1, table_rows))
-    state_dict[f'{prefix}pos_embed'] = position.resize_pos_embed(positions, source, backbone.grid)
-    for key in tables:
-        state_dict[key] = position.resize_bias_table(state_dict[key], source, backbone.grid)

@@ -1,0 +1,41 @@
+"""Images as patches.
+
+Letters in shapes: B batch, C channels, p side of a patch, h w grid of patches (L = h*w), n some of them.
+A patch's values are in the order of facebookresearch/mae: row by row, the channels of a pixel side by side.
+"""
+import torch
+from torch import Tensor
+
+from .position import Grid
+
+
+def patchify(images: Tensor, patch_size: int) -> Tensor:
+    """``(B, C, h*p, w*p)`` images to ``(B, L, p*p*C)`` patches, row by row."""
+    p = patch_size
+    pixels = images.unflatten(3, (-1, p)).unflatten(2, (-1, p))  # B C h p w p
+    return pixels.permute(0, 2, 4, 3, 5, 1).flatten(3).flatten(1, 2)  # B h w p p C -> B L p*p*C
+
+
+def unpatchify(patches: Tensor, patch_size: int, grid: Grid) -> Tensor:
+    """The inverse of :func:`patchify`: ``(B, L, p*p*C)`` patches to ``(B, C, h*p, w*p)`` images."""
+    p = patch_size
+    pixels = patches.unflatten(2, (p, p, -1)).unflatten(1, grid)  # B h w p p C
+    return pixels.permute(0, 5, 1, 3, 2, 4).flatten(4).flatten(2, 3)  # B C h p w p -> B C h*p w*p
+
+
+def take_patches(images: Tensor, ids: Tensor, patch_size: int) -> Tensor:
+    """``(B, n)`` patch ids to those patches alone, ``(B, n, p*p*C)``, without copying the others."""
+    p = patch_size
+    pixels = images.unflatten(3, (-1, p)).unflatten(2, (-1, p)).permute(0, 2, 4, 3, 5, 1)  # B h w p p C
+    columns = pixels.shape[2]
+    batch = torch.arange(len(ids), device=ids.device)[:, None]
+    return pixels[batch, ids // columns, ids % columns].flatten(2)
+
+
+def patch_statistics(patches: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation of each patch of ``(B, n, p*p*C)``, ``(B, n, 1)`` each.
+
+    As in facebookresearch/mae: the variance is the unbiased one, and 1e-6 is added to it.
+    """
+    variance, mean = torch.var_mean(patches, dim=-1, keepdim=True)
+    return mean, (variance + 1e-6).sqrt()
