@@ -6,6 +6,7 @@ from mmengine import registry as root
 
 MODELS = root.Registry('model', parent=root.MODELS, scope='mae_mm', locations=['mae_mm.models'])
 TRANSFORMS = root.Registry('transform', parent=root.TRANSFORMS, scope='mae_mm', locations=['mae_mm.datasets'])
+DATASETS = root.Registry('dataset', parent=root.DATASETS, scope='mae_mm', locations=['mae_mm.datasets'])
 DATA_SAMPLERS = root.Registry(
     'data sampler', parent=root.DATA_SAMPLERS, scope='mae_mm', locations=['mae_mm.datasets'])
 HOOKS = root.Registry('hook', parent=root.HOOKS, scope='mae_mm', locations=['mae_mm.engine'])

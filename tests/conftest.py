@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 CONFIG = """
 _base_ = ['{root}/configs/_base_/models/upernet_mae.py', '{root}/configs/_base_/datasets/digit_scenes.py',
-          '{root}/configs/_base_/default_runtime.py']
+          '{root}/configs/_base_/segment_runtime.py']
 data_root = '{data}'
 model = dict(
     data_preprocessor=dict(size=(32, 32)),

@@ -1,4 +1,3 @@
-default_scope = 'mmseg'
 custom_imports = dict(imports=['mae_mm'], allow_failed_imports=False)
 
 env_cfg = dict(
@@ -6,22 +5,17 @@ env_cfg = dict(
     mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0),
     dist_cfg=dict(backend='nccl'))
 randomness = dict(seed=None)  # None: drawn at the start, written to the log and kept by a resumed run
-visualizer = dict(type='SegLocalVisualizer', vis_backends=[dict(type='LocalVisBackend')], name='visualizer')
-log_processor = dict(by_epoch=False)
 log_level = 'INFO'
 load_from = None
 resume = False
 
 default_hooks = dict(
     timer=dict(type='IterTimerHook'),
-    logger=dict(type='LoggerHook', interval=50, log_metric_by_epoch=False),
+    logger=dict(type='LoggerHook', interval=50),
     param_scheduler=dict(type='ParamSchedulerHook'),
-    checkpoint=dict(type='mae_mm.CheckpointHook', by_epoch=False, interval=16000, max_keep_ckpts=3),
+    checkpoint=dict(type='mae_mm.CheckpointHook', max_keep_ckpts=3),
     sampler_seed=dict(type='DistSamplerSeedHook'))
-custom_hooks = [dict(type='mae_mm.SeedStepHook')]
+custom_hooks = [dict(type='mae_mm.SeedStepHook'), dict(type='mae_mm.CheckLossHook')]
 
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
-val_evaluator = dict(type='mae_mm.IoUMetric', iou_metrics=['mIoU'])
-test_evaluator = val_evaluator
-tta_model = dict(type='SegTTAModel')  # the probabilities of all scales and flips, averaged

@@ -2,7 +2,7 @@
 
     make demo
 """
-_base_ = ['../_base_/models/upernet_mae.py', '../_base_/datasets/digit_scenes.py', '../_base_/default_runtime.py']
+_base_ = ['../_base_/models/upernet_mae.py', '../_base_/datasets/digit_scenes.py', '../_base_/segment_runtime.py']
 
 side_px = 64
 num_classes = 11

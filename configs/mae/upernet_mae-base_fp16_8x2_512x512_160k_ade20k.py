@@ -6,7 +6,7 @@ Published: 48.13 mIoU (mmsegmentation's MAE folder; 8 V100, 9.96 GB each). Paper
 """
 _base_ = [
     '../_base_/models/upernet_mae.py', '../_base_/datasets/ade20k.py', '../_base_/schedules/schedule_160k.py',
-    '../_base_/default_runtime.py'
+    '../_base_/segment_runtime.py'
 ]
 crop_size = (512, 512)
 model = dict(

@@ -2,7 +2,7 @@
 
     python tools/train.py configs/mae/upernet_mae-tiny_1x8_256x256_400_camvid.py --cfg-options data_root=DIR
 """
-_base_ = ['../_base_/models/upernet_mae.py', '../_base_/datasets/camvid.py', '../_base_/default_runtime.py']
+_base_ = ['../_base_/models/upernet_mae.py', '../_base_/datasets/camvid.py', '../_base_/segment_runtime.py']
 
 crop_size = (256, 256)
 num_classes = 11

@@ -1,5 +1,8 @@
-"""What becomes a batch: samplers and transforms that mmengine and mmseg lack."""
-from .sampling import Draw, ResumableSampler, seed_all
-from .transforms import CheckLabels, SeedSample
+"""What becomes a batch: data sets, samplers and transforms that the hosts lack."""
+from .folder import ImageFolder
+from .sampling import Draw, EpochSampler, ResumableSampler, seed_all
+from .transforms import CheckLabels, LoadImage, SeedSample
 
-__all__ = ['CheckLabels', 'Draw', 'ResumableSampler', 'SeedSample', 'seed_all']
+__all__ = [
+    'CheckLabels', 'Draw', 'EpochSampler', 'ImageFolder', 'LoadImage', 'ResumableSampler', 'SeedSample', 'seed_all'
+]

@@ -1,7 +1,7 @@
 """Randomness that is a function of a run's seed and of where the run is, so that resuming it is exact.
 
 Nothing random is saved or restored. A sample's augmentation is seeded by its place in the endless sequence of
-draws (:class:`ResumableSampler` numbers them, the transform ``SeedSample`` seeds), a training step by its iteration
+draws (the samplers here number them, the transform ``SeedSample`` seeds), a training step by its iteration
 (:class:`mae_mm.engine.SeedStepHook`): a run that stops and goes on draws what one that did not stop draws, with
 any number of workers.
 """
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import torch
-from mmengine.dataset import InfiniteSampler
+from mmengine.dataset import DefaultSampler, InfiniteSampler
 
 from ..registry import DATA_SAMPLERS
 
@@ -54,3 +54,12 @@ class ResumableSampler(InfiniteSampler):
                 generator = torch.Generator().manual_seed(self.seed + round_)
                 order, round_of_order = torch.randperm(self.size, generator=generator), round_
             yield Draw(int(order[place]), key=(self.seed, number))
+
+
+@DATA_SAMPLERS.register_module()
+class EpochSampler(DefaultSampler):
+    """mmengine's ``DefaultSampler`` for training in epochs; every sample is a :class:`Draw`, new in each epoch."""
+
+    def __iter__(self) -> Iterator[int]:
+        for number, index in enumerate(super().__iter__()):
+            yield Draw(index, key=(self.seed, self.epoch, number * self.world_size + self.rank))

@@ -1,6 +1,7 @@
-"""Transforms that mmseg's pipelines lack."""
+"""Transforms that the hosts' pipelines lack."""
+import cv2
 import numpy as np
-from mmcv.transforms import BaseTransform
+from mmcv.transforms import BaseTransform, LoadImageFromFile
 
 from ..errors import InputError
 from ..registry import TRANSFORMS
@@ -11,7 +12,7 @@ from .sampling import Draw, seed_all
 class SeedSample(BaseTransform):
     """The first of a training pipeline: seeds the random transforms after it by the sample's :class:`Draw`.
 
-    Indices of samplers other than ``ResumableSampler`` carry no seed and are left as they are.
+    Indices of samplers that are not ours carry no seed and are left as they are.
     """
 
     def transform(self, results: dict) -> dict:
@@ -20,6 +21,21 @@ class SeedSample(BaseTransform):
             seed_all(*index.key)
             results['sample_idx'] = int(index)
         return results
+
+
+@TRANSFORMS.register_module()
+class LoadImage(LoadImageFromFile):
+    """mmcv's ``LoadImageFromFile``, with a line that names the file where it cannot be read or decoded.
+
+    Raises:
+        ValueError: with the file.
+    """
+
+    def transform(self, results: dict) -> dict:
+        try:
+            return super().transform(results)
+        except (OSError, ValueError, AssertionError, AttributeError, cv2.error) as error:
+            raise InputError(f'{results["img_path"]} cannot be read as an image; mend it or remove it') from error
 
 
 @TRANSFORMS.register_module()

@@ -7,9 +7,11 @@ from mmengine.config import Config, ConfigDict
 from ..errors import InputError
 from .config import datasets_of
 
+IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.ppm', '.bmp', '.pgm', '.tif')  # as mmpretrain's CustomDataset
+
 
 def check_data(cfg: Config, loaders: Sequence[str]) -> None:
-    """Look at the folders of the loaders' segmentation data sets.
+    """Look at the folders of the loaders' data sets.
 
     Raises:
         ValueError: a folder that is not there or holds no image, or an image that has no label map.
@@ -17,6 +19,21 @@ def check_data(cfg: Config, loaders: Sequence[str]) -> None:
     for loader, dataset in datasets_of(cfg):
         if loader in loaders and 'seg_map_path' in (dataset.get('data_prefix') or {}):
             _check_pairs(loader, dataset)
+        elif loader in loaders and dataset.type in ('mae_mm.ImageFolder', 'CustomDataset'):
+            _check_folder(loader, dataset)
+
+
+def _check_folder(loader: str, dataset: ConfigDict) -> None:
+    prefix = dataset.get('data_prefix') or ''
+    prefix = prefix if isinstance(prefix, str) else prefix.get('img_path', '')
+    folder = os.path.join(dataset.get('data_root') or '', prefix)
+    suffixes = tuple(dataset.get('extensions', IMAGE_SUFFIXES))
+    if not os.path.isdir(folder):
+        raise InputError(f'{folder}: no such folder ({loader}); put the images there, or say where they are with '
+                         '--cfg-options data_root=DIR')
+    names = (name for _, _, names in os.walk(folder, followlinks=True) for name in names)
+    if not any(name.lower().endswith(suffixes) for name in names):
+        raise InputError(f'{folder}: no images there ({loader}); known are {", ".join(suffixes)}')
 
 
 def _check_pairs(loader: str, dataset: ConfigDict) -> None:

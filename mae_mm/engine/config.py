@@ -13,7 +13,8 @@ from ..errors import InputError
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 # What a runner reads at the top level of a config. Other names there are the config's own variables.
 RUNNER_KEYS = {name for name in inspect.signature(Runner.__init__).parameters if name not in ('self', 'cfg')} | {
-    'model_wrapper_cfg', 'find_unused_parameters', 'sync_bn', 'tta_pipeline', 'custom_imports', 'data_root'}
+    'model_wrapper_cfg', 'find_unused_parameters', 'sync_bn', 'tta_pipeline', 'custom_imports', 'data_root',
+    'accumulate'}
 # mmsegmentation 0.x's top-level settings, which nothing reads any more.
 OLD_KEYS = {
     'fp16': "optim_wrapper = dict(type='AmpOptimWrapper', loss_scale='dynamic', ...)",
@@ -54,6 +55,7 @@ def read_config(path: str, options: dict[str, Any] | None = None, work_dir: str 
     if 'data_root' in (options or {}):
         for _, dataset in datasets_of(cfg):
             dataset.data_root = cfg.data_root
+    _accumulate(cfg, path)
     name = os.path.splitext(os.path.basename(path))[0]
     cfg.work_dir = work_dir or cfg.get('work_dir') or os.path.join('work_dirs', name)
     return cfg
@@ -75,6 +77,20 @@ def _check_top_level(cfg: Config, path: str) -> None:
         near = difflib.get_close_matches(key, RUNNER_KEYS - set(cfg), n=1, cutoff=.9)
         if near and key not in RUNNER_KEYS:
             raise InputError(f'{path}: nothing reads {key!r}; is it {near[0]!r}?')
+
+
+def _accumulate(cfg: Config, path: str) -> None:
+    """``accumulate=n`` splits every batch into n whose gradients are added up: less memory, the same steps."""
+    parts = cfg.get('accumulate', 1)
+    if parts == 1:
+        return
+    if 'max_epochs' not in cfg.get('train_cfg', {}):
+        raise InputError(f'{path}: accumulate is for configs that train in epochs; this one counts iterations')
+    batch_size = cfg.train_dataloader.batch_size
+    if parts < 1 or batch_size % parts:
+        raise InputError(f'accumulate={parts} does not divide train_dataloader.batch_size={batch_size}')
+    cfg.train_dataloader.batch_size = batch_size // parts
+    cfg.optim_wrapper.accumulative_counts = parts
 
 
 def _suggestion(key: str, known: Any) -> str:

@@ -4,6 +4,7 @@ import os
 import warnings
 from typing import Any
 
+import torch
 import torch.distributed
 from mmengine.config import Config
 from mmengine.device import get_device
@@ -16,7 +17,8 @@ from .config import LOADERS
 def fit_to_hardware(cfg: Config, launcher: str) -> None:
     """Change a config in place so that it runs here, and join the processes that the launcher started.
 
-    Data loaders get no more workers than there are cores. Without an accelerator: mixed precision becomes float32
+    Data loaders get no more workers than there are cores; mixed precision of ``dtype='auto'`` is bfloat16 where the
+    card has it, else float16. Without an accelerator: mixed precision becomes float32
     (one warning), SyncBN becomes BN with synchronised buffers, and processes talk through gloo.
 
     Raises:
@@ -30,11 +32,13 @@ def fit_to_hardware(cfg: Config, launcher: str) -> None:
     for name in LOADERS:
         if cfg.get(name):
             cfg[name].num_workers = min(cfg[name].get('num_workers', 0), cores)
+    wrapper = cfg.get('optim_wrapper', {})
     if get_device() != 'cpu':
+        if wrapper.get('dtype') == 'auto':
+            wrapper.dtype = 'bfloat16' if torch.cuda.is_available() and torch.cuda.is_bf16_supported() else 'float16'
         return
     if launcher not in ('none', 'pytorch'):
         raise InputError(f'--launcher {launcher} needs an accelerator; on this machine use tools/dist_train.sh')
-    wrapper = cfg.get('optim_wrapper', {})
     if wrapper.get('type') == 'AmpOptimWrapper':
         wrapper['type'] = 'OptimWrapper'
         for key in ('loss_scale', 'dtype'):

@@ -1,18 +1,17 @@
-"""Hooks: exact resuming, safe checkpoints, buffers in step, pictures of a test."""
+"""Hooks: exact resuming, safe checkpoints, buffers in step, a stop where the loss is not finite."""
 import contextlib
-import os
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
 from mmengine.dist import all_reduce_params, get_rank, is_distributed
 from mmengine.hooks import CheckpointHook as _CheckpointHook
 from mmengine.hooks import Hook
 
 from ..checkpoint.writing import ATOMIC, from_plain, sweep_unfinished, to_plain
 from ..datasets.sampling import seed_all
+from ..errors import InputError
 from ..registry import HOOKS
-from ..visualization import read_rgb, segmentation_strip, write_rgb
 
 
 @HOOKS.register_module()
@@ -95,18 +94,23 @@ class CheckpointHook(_CheckpointHook):
 
 
 @HOOKS.register_module()
-class SavePicturesHook(Hook):
-    """Writes a strip (image, truth, prediction) of every test image into a folder, under its name."""
+class CheckLossHook(Hook):
+    """Stops a run whose loss is not finite, before anything is saved, and names the images of the batch.
 
-    def __init__(self, out_dir: str):
-        self.out_dir = out_dir
+    Raises:
+        ValueError: with the iteration, the images and what can be gone on from.
+    """
+    priority = 'VERY_HIGH'
 
-    def after_test_iter(self, runner: Any, batch_idx: int, data_batch: Any = None,
-                        outputs: Sequence | None = None) -> None:
-        palette = np.array(runner.test_loop.dataloader.dataset.metainfo['palette'], dtype=np.uint8)
-        for sample in outputs or ():
-            truth = sample.gt_sem_seg.data[0].cpu().numpy() if 'gt_sem_seg' in sample else None
-            strip = segmentation_strip(
-                read_rgb(sample.img_path), sample.pred_sem_seg.data.squeeze().cpu().numpy(), truth, palette)
-            name = os.path.splitext(os.path.basename(sample.img_path))[0]
-            write_rgb(strip, os.path.join(self.out_dir, f'{name}.png'))
+    def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None,
+                         outputs: dict | None = None) -> None:
+        loss = float((outputs or {}).get('loss', 0.))
+        if math.isfinite(loss):
+            return
+        paths = [str(sample.get('img_path')) for sample in data_batch['data_samples']]
+        runner.logger.error(f'The loss is {loss} in iteration {runner.iter + 1}, for: {", ".join(paths)}')
+        more = f' and {len(paths) - 4} more, which the log names' if len(paths) > 4 else ''
+        last = runner.message_hub.runtime_info.get('last_ckpt')
+        kept = f'{last} is kept, and --resume goes on from there' if last else 'there is no checkpoint yet'
+        raise InputError(f'the loss is {loss} in iteration {runner.iter + 1}, for {", ".join(paths[:4])}{more}; '
+                         f'{kept}; look at these images, or lower the rate')

@@ -1,10 +1,28 @@
-"""The training loop, resumed without reading again all that was read."""
+"""The training loops, resumed exactly and without reading again all that was read."""
+from mmengine.runner import EpochBasedTrainLoop as _EpochBasedTrainLoop
 from mmengine.runner import IterBasedTrainLoop as _IterBasedTrainLoop
 from mmengine.runner.loops import _InfiniteDataloaderIterator
 
-from ..datasets import ResumableSampler
+from ..datasets import EpochSampler, ResumableSampler
 from ..errors import InputError
 from ..registry import LOOPS
+
+
+def _need(sampler: object, kind: type) -> None:
+    if not isinstance(sampler, kind):
+        raise InputError(f"resuming needs train_dataloader.sampler.type='mae_mm.{kind.__name__}', "
+                         f'not {type(sampler).__name__}')
+
+
+@LOOPS.register_module()
+class EpochBasedTrainLoop(_EpochBasedTrainLoop):
+    """mmengine's loop, for an ``EpochSampler``: after a resume it draws with the seed of the run that it resumes."""
+
+    def run(self) -> None:
+        if self._epoch:
+            _need(self.dataloader.sampler, EpochSampler)
+            self.dataloader.sampler.seed = self.runner.seed
+        super().run()
 
 
 @LOOPS.register_module()
@@ -16,9 +34,8 @@ class IterBasedTrainLoop(_IterBasedTrainLoop):
 
     def run(self) -> None:
         sampler = self.dataloader.sampler
-        if self._iter and not isinstance(sampler, ResumableSampler):
-            raise InputError("resuming needs train_dataloader.sampler.type='mae_mm.ResumableSampler', "
-                             f'not {type(sampler).__name__}')
+        if self._iter:
+            _need(sampler, ResumableSampler)
         self.runner.call_hook('before_train')
         self.runner.call_hook('before_train_epoch')
         if self._iter:

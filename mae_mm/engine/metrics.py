@@ -1,9 +1,24 @@
-"""Metrics that also keep what they print."""
+"""Metrics that the hosts lack, or that keep what they print."""
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+from mmengine.evaluator import BaseMetric
 from mmseg.evaluation import IoUMetric as _IoUMetric
 
 from ..registry import METRICS
+
+
+@METRICS.register_module()
+class ReconstructionLoss(BaseMetric):
+    """``held_out_loss``: the mean loss of a masked autoencoder over images that it was not trained on."""
+    default_prefix = ''
+
+    def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
+        self.results += [sample['reconstruction_loss'] for sample in data_samples]
+
+    def compute_metrics(self, results: list[float]) -> dict[str, float]:
+        return {'held_out_loss': sum(results) / len(results)}
 
 
 @METRICS.register_module()

@@ -29,9 +29,9 @@ class LayerDecayConstructor(LearningRateDecayOptimWrapperConstructor):
         backbone: Any = module.backbone
         single: list[dict] = []
         super().add_params(single, module, get_layer_depth=lambda name: backbone.get_layer_depth(name, 'backbone.'))
-        groups: dict[tuple[int, float], dict] = {}
+        groups: dict[tuple[float, float], dict] = {}
         for group in single:
-            key = group['layer_id'], group['weight_decay']
+            key = group['lr_scale'], group['weight_decay']
             if key not in groups:
                 groups[key] = dict(group, params=[], param_name=[])
             groups[key]['params'] += group['params']

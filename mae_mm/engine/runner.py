@@ -15,6 +15,13 @@ from ..registry import RUNNERS
 class Runner(_Runner):
     """``load_from``, ``resume`` and tests take a file of any known format and refuse one that does not match."""
 
+    def scale_lr(self, optim_wrapper: Any, auto_scale_lr: dict | None = None) -> None:
+        """mmengine's, which leaves out that gradients of several batches make one step."""
+        if auto_scale_lr:
+            base = auto_scale_lr['base_batch_size'] / optim_wrapper._accumulative_counts
+            auto_scale_lr = dict(auto_scale_lr, base_batch_size=base)
+        super().scale_lr(optim_wrapper, auto_scale_lr)
+
     def load_checkpoint(self, filename: str, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """The whole checkpoint, on the CPU; its weights are in the model then.
 

@@ -35,6 +35,9 @@ class MAEDecoder(OnGrid):
         self.layers = nn.ModuleList([EncoderLayer(embed_dims, num_heads, mlp_ratio) for _ in range(num_layers)])
         self.ln1 = nn.LayerNorm(embed_dims, eps=1e-6)
 
+    embed: nn.Linear  # these two are made by connect
+    pred: nn.Linear
+
     def connect(self, backbone: MAE) -> None:
         """Make what depends on the encoder.
 

@@ -66,7 +66,7 @@ class MaskedAutoencoder(BaseModel):
         """mmengine's entry: ``mode`` is ``'loss'``, ``'predict'`` (held-out losses) or ``'tensor'`` (maps)."""
         if mode == 'loss':
             return self.loss(inputs, data_samples)
-        if mode == 'predict':
+        if mode == 'predict' and data_samples is not None:
             return self.predict(inputs, data_samples)
         return self.backbone(inputs)
 
@@ -101,12 +101,12 @@ class MaskedAutoencoder(BaseModel):
         return ids_shuffle, num_visible(h * w, self.mask_ratio)
 
     def predict(self, inputs: Tensor, data_samples: list[BaseDataElement]) -> list[BaseDataElement]:
-        """Give each sample its ``loss``, under a mask that depends on its ``sample_idx`` alone."""
+        """Give each sample its ``reconstruction_loss``, under a mask that depends on its ``sample_idx`` alone."""
         h, w = self.backbone.grid_of(*inputs.shape[2:])
         orders = torch.stack([order_of_sample(sample.sample_idx, h * w) for sample in data_samples])
         losses = self._patch_losses(inputs, orders.to(inputs.device)).mean(dim=1)
         for sample, loss in zip(data_samples, losses.tolist(), strict=True):
-            sample.loss = loss
+            sample.reconstruction_loss = loss
         return data_samples
 
     @torch.no_grad()

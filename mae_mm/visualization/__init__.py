@@ -1,4 +1,5 @@
-"""Pictures of predictions."""
+"""Pictures of predictions and reconstructions."""
+from .reconstruction import reconstruction_strips
 from .segmentation import contact_sheet, paint, read_rgb, segmentation_strip, write_rgb
 
-__all__ = ['contact_sheet', 'paint', 'read_rgb', 'segmentation_strip', 'write_rgb']
+__all__ = ['contact_sheet', 'paint', 'read_rgb', 'reconstruction_strips', 'segmentation_strip', 'write_rgb']

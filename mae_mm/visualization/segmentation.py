@@ -26,9 +26,15 @@ def paint(labels: np.ndarray, palette: np.ndarray, image: np.ndarray) -> np.ndar
 def segmentation_strip(image: np.ndarray, prediction: np.ndarray, truth: np.ndarray | None,
                        palette: np.ndarray) -> np.ndarray:
     """Image, truth (if there is one) and prediction, side by side."""
-    gap = np.full((len(image), GAP_PX, 3), 255, dtype=np.uint8)
-    pictures = [image] if truth is None else [image, gap, paint(truth, palette, image)]
-    return np.concatenate([*pictures, gap, paint(prediction, palette, image)], axis=1)
+    pictures = [image] if truth is None else [image, paint(truth, palette, image)]
+    return side_by_side([*pictures, paint(prediction, palette, image)])
+
+
+def side_by_side(pictures: Sequence[np.ndarray]) -> np.ndarray:
+    """Pictures of one height in a row, with white gaps."""
+    gap = np.full((len(pictures[0]), GAP_PX, 3), 255, dtype=np.uint8)
+    row = [part for picture in pictures for part in (picture, gap)]
+    return np.concatenate(row[:-1], axis=1)
 
 
 def contact_sheet(strips: Sequence[np.ndarray], columns: int = 2, width_px: int = 480) -> np.ndarray:

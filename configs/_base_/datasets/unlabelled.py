@@ -1,0 +1,37 @@
+# Any folder of images, flat or nested, without labels; one image in twenty is not trained on.
+data_root = 'data/images'
+size = 224
+held_out = 0.05
+
+load = [dict(type='mae_mm.LoadImage')]
+pack = [dict(type='PackInputs')]
+train_pipeline = [
+    dict(type='mae_mm.SeedSample'),
+    *load,
+    dict(type='RandomResizedCrop', scale=size, crop_ratio_range=(0.2, 1.0), backend='pillow', interpolation='bicubic'),
+    dict(type='RandomFlip', prob=0.5),
+    *pack,
+]
+test_pipeline = [
+    *load,
+    dict(type='ResizeEdge', scale=size * 256 // 224, edge='short', backend='pillow', interpolation='bicubic'),
+    dict(type='CenterCrop', crop_size=size),
+    *pack,
+]
+dataset = dict(type='mae_mm.ImageFolder', data_root=data_root, held_out=held_out)
+train_dataloader = dict(
+    batch_size=64,
+    num_workers=8,
+    persistent_workers=True,
+    collate_fn=dict(type='default_collate'),
+    drop_last=True,
+    sampler=dict(type='mae_mm.EpochSampler', shuffle=True),
+    dataset=dict(**dataset, split='train', pipeline=train_pipeline))
+val_dataloader = dict(
+    batch_size=64,
+    num_workers=4,
+    persistent_workers=True,
+    collate_fn=dict(type='default_collate'),
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(**dataset, split='held_out', pipeline=test_pipeline))
+test_dataloader = val_dataloader

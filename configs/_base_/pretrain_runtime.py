@@ -1,0 +1,9 @@
+_base_ = './default_runtime.py'
+default_scope = 'mmpretrain'
+
+visualizer = dict(type='Visualizer', vis_backends=[dict(type='LocalVisBackend')], name='visualizer')
+default_hooks = dict(checkpoint=dict(interval=20))
+custom_hooks = [*_base_.custom_hooks, dict(type='mae_mm.ReconstructionHook')]
+
+val_evaluator = dict(type='mae_mm.ReconstructionLoss')
+test_evaluator = val_evaluator

@@ -1,0 +1,31 @@
+# The recipe of facebookresearch/mae (PRETRAIN.md). The rate is for batches of 4096 images; with others,
+# tools/train.py --auto-scale-lr keeps rate / batch.
+base_batch_size = 4096
+optim_wrapper = dict(
+    type='AmpOptimWrapper',  # float32 where there is no accelerator
+    dtype='auto',  # bfloat16 where the card has it, else float16 with a dynamic loss scale
+    loss_scale='dynamic',
+    optimizer=dict(
+        type='AdamW',
+        lr=1.5e-4 * base_batch_size / 256,  # base rate x batch / 256
+        betas=(0.9, 0.95),
+        weight_decay=0.05),
+    # clip_grad=dict(max_norm=1.)  off, as in the paper; --cfg-options optim_wrapper.clip_grad.max_norm=1
+    constructor='mae_mm.LayerDecayConstructor',
+    paramwise_cfg=dict(
+        layer_decay_rate=1.,  # none
+        norm_decay_mult=0.,
+        bias_decay_mult=0.,
+        flat_decay_mult=0.,
+        # facebookresearch/mae decays the two tokens (all but biases and vectors); mmpretrain's recipe does not. For
+        # the former: --cfg-options optim_wrapper.paramwise_cfg.custom_keys="{}"
+        custom_keys={'cls_token': dict(decay_mult=0.), 'mask_token': dict(decay_mult=0.)}))
+auto_scale_lr = dict(base_batch_size=base_batch_size, enable=False)
+accumulate = 1  # n: a batch goes through the card in n parts, which make one step
+
+warmup_epochs = 40
+warmup = dict(
+    type='LinearLR', start_factor=1e-6, by_epoch=True, begin=0, end=warmup_epochs, convert_to_iter_based=True)
+cosine = dict(  # to be given its end
+    type='CosineAnnealingLR', eta_min=0., by_epoch=True, begin=warmup_epochs, convert_to_iter_based=True)
+train_cfg = dict(type='mae_mm.EpochBasedTrainLoop', val_interval=20)

@@ -1,0 +1,39 @@
+"""MAE pre-training of a small ViT with patches of 4 on CIFAR-10, or any folder of 32 x 32 images, on two CPU cores.
+
+    python tools/dataset_converters/image_folder.py cifar10 data/cifar10
+    python tools/train.py configs/pretrain/mae_vit-tiny-p4_1xb64-coslr-100e_cifar10.py
+"""
+_base_ = [
+    '../_base_/models/mae_pretrain.py', '../_base_/datasets/unlabelled.py', '../_base_/schedules/pretrain.py',
+    '../_base_/pretrain_runtime.py'
+]
+size = 32
+model = dict(
+    data_preprocessor=dict(mean=[125.307, 122.961, 113.8575], std=[51.5865, 50.847, 51.255]),
+    backbone=dict(img_size=size, patch_size=4, embed_dims=192, num_layers=6, num_heads=3),
+    decoder=dict(embed_dims=96, num_layers=2, num_heads=3))
+
+data_root = 'data/cifar10'
+batch_size = 64
+train_pipeline = [
+    dict(type='mae_mm.SeedSample'),
+    *_base_.load,
+    dict(type='RandomResizedCrop', scale=size, crop_ratio_range=(0.2, 1.0), interpolation='bicubic'),
+    dict(type='RandomFlip', prob=0.5),
+    *_base_.pack,
+]
+test_pipeline = [*_base_.load, *_base_.pack]
+train_dataloader = dict(
+    batch_size=batch_size,
+    dataset=dict(data_root=data_root, data_prefix='train', held_out=0., pipeline=train_pipeline))
+val_dataloader = dict(dataset=dict(data_root=data_root, data_prefix='val', held_out=0., pipeline=test_pipeline))
+test_dataloader = val_dataloader
+
+max_epochs = 100
+warmup_epochs = 5
+optim_wrapper = dict(optimizer=dict(lr=1e-3))
+auto_scale_lr = dict(base_batch_size=batch_size)
+train_cfg = dict(max_epochs=max_epochs, val_interval=10)
+param_scheduler = [
+    dict(_base_.warmup, end=warmup_epochs), dict(_base_.cosine, begin=warmup_epochs, end=max_epochs)]
+default_hooks = dict(checkpoint=dict(interval=10, max_keep_ckpts=-1))  # all are kept, to be probed

@@ -1,0 +1,66 @@
+"""Hooks that draw: segmentations of a test, reconstructions of a test and during pre-training."""
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from mmengine.dataset import pseudo_collate
+from mmengine.dist import master_only
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+
+from ..registry import HOOKS
+from ..visualization import contact_sheet, read_rgb, reconstruction_strips, segmentation_strip, write_rgb
+
+
+def _write(strip: np.ndarray, out_dir: str, image_path: str) -> None:
+    name = os.path.splitext(os.path.basename(image_path))[0]
+    write_rgb(strip, os.path.join(out_dir, f'{name}.png'))
+
+
+def _bare(model: Any) -> Any:
+    return model.module if is_model_wrapper(model) else model
+
+
+@HOOKS.register_module()
+class SavePicturesHook(Hook):
+    """Writes a strip of every test image into a folder, under its name.
+
+    A segmentor's shows image, truth and prediction; a masked autoencoder's what is visible, what it makes of it, and
+    the image.
+    """
+
+    def __init__(self, out_dir: str):
+        self.out_dir = out_dir
+
+    def after_test_iter(self, runner: Any, batch_idx: int, data_batch: Any = None,
+                        outputs: Sequence | None = None) -> None:
+        if hasattr(_bare(runner.model), 'reconstruct'):
+            strips = reconstruction_strips(_bare(runner.model), data_batch)
+            for strip, sample in zip(strips, data_batch['data_samples'], strict=True):
+                _write(strip, self.out_dir, sample.img_path)
+            return
+        palette = np.array(runner.test_loop.dataloader.dataset.metainfo['palette'], dtype=np.uint8)
+        for sample in outputs or ():
+            truth = sample.gt_sem_seg.data[0].cpu().numpy() if 'gt_sem_seg' in sample else None
+            prediction = sample.pred_sem_seg.data.squeeze().cpu().numpy()
+            _write(segmentation_strip(read_rgb(sample.img_path), prediction, truth, palette), self.out_dir,
+                   sample.img_path)
+
+
+@HOOKS.register_module()
+class ReconstructionHook(Hook):
+    """Draws reconstructions of the first held-out images after each validation, for all ``vis_backends``.
+
+    The masks are the same each time, so that pictures of different epochs can be compared.
+    """
+
+    def __init__(self, num_images: int = 8):
+        self.num_images = num_images
+
+    @master_only
+    def after_val_epoch(self, runner: Any, metrics: dict[str, float] | None = None) -> None:
+        dataset = runner.val_dataloader.dataset
+        samples = [dataset[i] for i in range(min(self.num_images, len(dataset)))]
+        strips = reconstruction_strips(_bare(runner.model), pseudo_collate(samples))
+        runner.visualizer.add_image('reconstruction', contact_sheet(strips), step=runner.epoch)
