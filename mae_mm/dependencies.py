@@ -23,6 +23,7 @@ NOISE = [
     r'Default ``avg_non_ignore`` is False',  # the published recipe averages over all pixels
     r'`torch\.jit\.interface` is not supported',
     r'The shape of value will convert from',  # mmseg's predictions of several scales, merged
+    r'Detected call of `scheduler.step\(\)` before',  # mmengine's schedulers count the batches that make one step
     r'`broadcast_buffers` is deprecated',  # mmengine's argument to DistributedDataParallel
 ]
 

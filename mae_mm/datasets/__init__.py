@@ -1,8 +1,9 @@
 """What becomes a batch: data sets, samplers and transforms that the hosts lack."""
-from .folder import ImageFolder
+from .folder import ClassFolder, ImageFolder
 from .sampling import Draw, EpochSampler, ResumableSampler, seed_all
 from .transforms import CheckLabels, LoadImage, SeedSample
 
 __all__ = [
-    'CheckLabels', 'Draw', 'EpochSampler', 'ImageFolder', 'LoadImage', 'ResumableSampler', 'SeedSample', 'seed_all'
+    'CheckLabels', 'ClassFolder', 'Draw', 'EpochSampler', 'ImageFolder', 'LoadImage', 'ResumableSampler', 'SeedSample',
+    'seed_all'
 ]

@@ -1,4 +1,4 @@
-"""Images without labels."""
+"""Folders of images, with and without labels."""
 import zlib
 from typing import Any
 
@@ -38,4 +38,29 @@ class ImageFolder(CustomDataset):
         if not chosen:
             raise InputError(f'{self.img_prefix}: held_out={self.held_out} leaves no images for '
                              f'split={self.split!r} of {len(samples)}')
+        return chosen
+
+
+@DATASETS.register_module()
+class ClassFolder(CustomDataset):
+    """Images in a folder for each class, of which ``per_class`` are used, spread evenly over the sorted names.
+
+    Raises:
+        ValueError: a class has fewer.
+    """
+
+    def __init__(self, *, per_class: int, **kwargs: Any):
+        self.per_class = per_class
+        super().__init__(with_label=True, **kwargs)
+
+    def _find_samples(self) -> list[tuple[str, int]]:
+        by_class: dict[int, list[tuple[str, int]]] = {}
+        for sample in super()._find_samples():
+            by_class.setdefault(sample[1], []).append(sample)
+        chosen = []
+        for label, samples in by_class.items():
+            if len(samples) < self.per_class:
+                raise InputError(f'{self.img_prefix}: class {self.CLASSES[label]} has {len(samples)} images, '
+                                 f'fewer than per_class={self.per_class}')
+            chosen += [samples[i * len(samples) // self.per_class] for i in range(self.per_class)]
         return chosen

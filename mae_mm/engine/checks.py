@@ -19,14 +19,14 @@ def check_data(cfg: Config, loaders: Sequence[str]) -> None:
     for loader, dataset in datasets_of(cfg):
         if loader in loaders and 'seg_map_path' in (dataset.get('data_prefix') or {}):
             _check_pairs(loader, dataset)
-        elif loader in loaders and dataset.type in ('mae_mm.ImageFolder', 'CustomDataset'):
+        elif loader in loaders and dataset.type in ('mae_mm.ImageFolder', 'mae_mm.ClassFolder', 'CustomDataset'):
             _check_folder(loader, dataset)
 
 
 def _check_folder(loader: str, dataset: ConfigDict) -> None:
     prefix = dataset.get('data_prefix') or ''
     prefix = prefix if isinstance(prefix, str) else prefix.get('img_path', '')
-    folder = os.path.join(dataset.get('data_root') or '', prefix)
+    folder = os.path.join(dataset.get('data_root') or '', prefix).rstrip(os.sep)
     suffixes = tuple(dataset.get('extensions', IMAGE_SUFFIXES))
     if not os.path.isdir(folder):
         raise InputError(f'{folder}: no such folder ({loader}); put the images there, or say where they are with '

@@ -9,7 +9,7 @@ from torch.utils.data import DataLoader
 
 
 @torch.no_grad()
-def mean_features(model: Any, loader: DataLoader) -> tuple[Tensor, Tensor]:
+def mean_features(model: Any, loader: Any) -> tuple[Tensor, Tensor]:
     """The mean of the last map of ``model.backbone`` for every image of a loader, and the images' labels.
 
     Returns:

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
+import torch
 from mmengine.dist import all_reduce_params, get_rank, is_distributed
 from mmengine.hooks import CheckpointHook as _CheckpointHook
 from mmengine.hooks import Hook
@@ -104,7 +105,7 @@ class CheckLossHook(Hook):
 
     def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None,
                          outputs: dict | None = None) -> None:
-        loss = float((outputs or {}).get('loss', 0.))
+        loss = torch.as_tensor((outputs or {}).get('loss', 0.)).item()
         if math.isfinite(loss):
             return
         paths = [str(sample.get('img_path')) for sample in data_batch['data_samples']]

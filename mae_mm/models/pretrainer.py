@@ -111,7 +111,10 @@ class MaskedAutoencoder(BaseModel):
 
     @torch.no_grad()
     def reconstruct(self, inputs: Tensor, *, ids_shuffle: Tensor | None = None) -> Reconstruction:
-        """Predict all patches of ``(B, C, H, W)`` images, which keep their scale; see :meth:`loss`."""
+        """Predict all patches of ``(B, C, H, W)`` images; see :meth:`loss`.
+
+        With ``norm_pix`` the pictures get each patch's own mean and deviation back, which nothing has predicted.
+        """
         ids_shuffle, num_keep = self._mask(inputs, ids_shuffle)
         grid = self.backbone.grid_of(*inputs.shape[2:])
         latent = self.backbone.encode(inputs, ids_shuffle[:, :num_keep])

@@ -1,0 +1,62 @@
+"""The small CIFAR-10 encoder on 1,000 labelled images, 100 of each class, on two CPU cores.
+
+    CONFIG=configs/finetune/vit-tiny-p4_1xb50-coslr-50e_cifar10-1000.py
+    python tools/train.py $CONFIG                   # from scratch
+    python tools/train.py $CONFIG --cfg-options model.backbone.init_cfg.type=Pretrained \
+        model.backbone.init_cfg.checkpoint=CHECKPOINT    # from a checkpoint of pre-training, the same schedule
+"""
+_base_ = '../_base_/classify_runtime.py'
+
+size = 32
+width = 192
+model = dict(
+    type='ImageClassifier',
+    data_preprocessor=dict(mean=[125.307, 122.961, 113.8575], std=[51.5865, 50.847, 51.255], to_rgb=True),
+    backbone=dict(
+        type='mae_mm.MAE', img_size=size, patch_size=4, embed_dims=width, num_layers=6, num_heads=3,
+        drop_path_rate=0.1),
+    neck=dict(type='GlobalAveragePooling'),
+    head=dict(
+        type='LinearClsHead', num_classes=10, in_channels=width,
+        loss=dict(type='LabelSmoothLoss', label_smooth_val=0.1, mode='original')))
+
+data_root = 'data/cifar10'
+load = [dict(type='mae_mm.LoadImage')]
+train_pipeline = [
+    dict(type='mae_mm.SeedSample'),
+    *load,
+    dict(type='RandomCrop', crop_size=size, padding=4),
+    dict(type='RandomFlip', prob=0.5),
+    dict(type='PackInputs'),
+]
+test_pipeline = [*load, dict(type='PackInputs')]
+train_dataloader = dict(
+    batch_size=50,
+    num_workers=1,
+    persistent_workers=True,
+    collate_fn=dict(type='default_collate'),
+    sampler=dict(type='mae_mm.EpochSampler', shuffle=True),
+    dataset=dict(
+        type='mae_mm.ClassFolder', per_class=100, data_root=data_root, data_prefix='train', pipeline=train_pipeline))
+val_dataloader = dict(
+    batch_size=200,
+    num_workers=1,
+    persistent_workers=True,
+    collate_fn=dict(type='default_collate'),
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(type='CustomDataset', data_root=data_root, data_prefix='val', pipeline=test_pipeline))
+test_dataloader = val_dataloader
+
+max_epochs = 50
+warmup_epochs = 5
+optim_wrapper = dict(
+    type='OptimWrapper',
+    optimizer=dict(type='AdamW', lr=5e-4, betas=(0.9, 0.999), weight_decay=0.05),
+    constructor='mae_mm.LayerDecayConstructor',
+    paramwise_cfg=dict(layer_decay_rate=0.75, norm_decay_mult=0., bias_decay_mult=0., flat_decay_mult=0.))
+param_scheduler = [
+    dict(type='LinearLR', start_factor=1e-3, by_epoch=True, begin=0, end=warmup_epochs, convert_to_iter_based=True),
+    dict(type='CosineAnnealingLR', eta_min=0., by_epoch=True, begin=warmup_epochs, end=max_epochs,
+         convert_to_iter_based=True),
+]
+train_cfg = dict(type='mae_mm.EpochBasedTrainLoop', max_epochs=max_epochs, val_interval=10)
