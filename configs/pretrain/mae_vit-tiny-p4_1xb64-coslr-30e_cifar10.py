@@ -1,7 +1,7 @@
 """MAE pre-training of a small ViT with patches of 4 on CIFAR-10, or any folder of 32 x 32 images, on two CPU cores.
 
     python tools/dataset_converters/image_folder.py cifar10 data/cifar10
-    python tools/train.py configs/pretrain/mae_vit-tiny-p4_1xb64-coslr-50e_cifar10.py
+    python tools/train.py configs/pretrain/mae_vit-tiny-p4_1xb64-coslr-30e_cifar10.py
 """
 _base_ = [
     '../_base_/models/mae_pretrain.py', '../_base_/datasets/unlabelled.py', '../_base_/schedules/pretrain.py',
@@ -31,11 +31,11 @@ val_dataloader = dict(
     dataset=dict(data_root=data_root, data_prefix='val', held_out=0., pipeline=test_pipeline))
 test_dataloader = val_dataloader
 
-max_epochs = 50
-warmup_epochs = 5
+max_epochs = 30
+warmup_epochs = 2
 optim_wrapper = dict(optimizer=dict(lr=1e-3))
 auto_scale_lr = dict(base_batch_size=batch_size)
-train_cfg = dict(max_epochs=max_epochs, val_interval=10)
+train_cfg = dict(max_epochs=max_epochs, val_interval=5)
 param_scheduler = [
     dict(_base_.warmup, end=warmup_epochs), dict(_base_.cosine, begin=warmup_epochs, end=max_epochs)]
-default_hooks = dict(checkpoint=dict(interval=10, max_keep_ckpts=-1))  # all are kept, to be probed
+default_hooks = dict(checkpoint=dict(interval=5, max_keep_ckpts=-1))  # all are kept, to be probed
