@@ -1,18 +1,23 @@
 """Speed and memory beside a peer, with the same weights, interleaved in one run.
 
     python tools/benchmark.py segment [--arch base] [--size 512 512] [--repeats 5]
+    python tools/benchmark.py pretrain [--arch base] [--batch 16] [--repeats 5] [--official DIR]
 
 ``segment`` compares the backbone of UPerNet-MAE with mmsegmentation's ``MAE``: inference, and a training step
-(forward and backward of one image), each with its peak memory. Run it on a quiet machine: what counts is the ratio.
+(forward and backward of one image), each with its peak memory. ``pretrain`` compares a step of pre-training at
+224 x 224 (forward and backward) with mmpretrain's ``MAE`` and, given a clone of facebookresearch/mae (and timm
+installed), with the official model. Run it on a quiet machine: what counts is the ratio.
 """
 import argparse
+import functools
 import multiprocessing
 import statistics
+import sys
 import time
 from collections.abc import Callable
 
 try:
-    import mae_mm  # noqa: F401 - registers the models
+    from mae_mm import MAE, MAEDecoder, MaskedAutoencoder
     from mae_mm.models.vit import ARCHITECTURES
 except ImportError as error:
     raise SystemExit(f'error: {error}') from None
@@ -110,6 +115,62 @@ def segment(args: argparse.Namespace) -> None:
               f'{memory[1] / memory[0]:8.2f}', flush=True)
 
 
+def official_mae(folder: str, arch: str) -> nn.Module:
+    """facebookresearch/mae's model from a clone, on a current timm and NumPy, which it was not written for."""
+    import numpy
+    from timm.models import vision_transformer as timm_vit
+    numpy.float = float
+    block = timm_vit.Block
+    timm_vit.Block = lambda *args, qk_scale=None, **kwargs: block(*args, **kwargs)
+    sys.path.insert(0, folder)
+    import models_mae
+    sizes = ARCHITECTURES.get(arch, TINY)
+    return models_mae.MaskedAutoencoderViT(
+        embed_dim=sizes['embed_dims'], depth=sizes['num_layers'], num_heads=sizes['num_heads'],
+        norm_layer=functools.partial(nn.LayerNorm, eps=1e-6), norm_pix_loss=True)
+
+
+def mmpretrain_mae(arch: str) -> nn.Module:
+    init_default_scope('mmpretrain')
+    sizes = ARCHITECTURES.get(arch, TINY)
+    width = sizes['embed_dims']
+    layers = dict(embed_dims=width, num_layers=sizes['num_layers'], num_heads=sizes['num_heads'],
+                  feedforward_channels=int(width * sizes['mlp_ratio']))
+    return MODELS.build(dict(
+        type='mmpretrain.MAE',
+        backbone=dict(type='MAEViT', arch=layers),
+        neck=dict(type='MAEPretrainDecoder', embed_dim=width),
+        head=dict(type='MAEPretrainHead', norm_pix=True, loss=dict(type='PixelReconstructionLoss', criterion='L2'))))
+
+
+def pretrain(args: argparse.Namespace) -> None:
+    ours = MaskedAutoencoder(MAE(**ARCHITECTURES.get(args.arch, TINY)), MAEDecoder())
+    peer = mmpretrain_mae(args.arch)
+    losses: dict[str, Callable] = {
+        'mae_mm': lambda images: ours.loss(images)['loss'],
+        'mmpretrain': lambda images: peer.loss(images, None)['loss'],
+    }
+    if args.official:
+        official = official_mae(args.official, args.arch)
+        losses['official'] = lambda images: official(images)[0]
+    images = torch.randn(args.batch, 3, 224, 224)
+
+    def step(loss: Callable) -> None:
+        loss(images).backward()
+
+    times: dict[str, list[float]] = {name: [] for name in losses}
+    for loss in losses.values():
+        step(loss)  # warm up
+    for _ in range(args.repeats):
+        for name, loss in losses.items():
+            times[name].append(seconds(step, loss))
+    print(f'a step of pre-training, ViT-{args.arch}, {args.batch}x3x224x224, float32, '
+          f'{torch.get_num_threads()} threads, torch {torch.__version__}')
+    own = statistics.median(times['mae_mm'])
+    for name, values in times.items():
+        print(f'{name:12}{statistics.median(values):8.3f}s{statistics.median(values) / own:8.2f} times ours')
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     subparsers = parser.add_subparsers(dest='what', required=True)
@@ -117,8 +178,13 @@ def main() -> None:
     sub.add_argument('--arch', choices=('tiny', *ARCHITECTURES), default='base')
     sub.add_argument('--size', type=int, nargs=2, metavar=('HEIGHT', 'WIDTH'), default=(512, 512))
     sub.add_argument('--repeats', type=int, default=5)
+    sub = subparsers.add_parser('pretrain', help="a step of pre-training beside mmpretrain's")
+    sub.add_argument('--arch', choices=('tiny', 'base', 'large'), default='base')
+    sub.add_argument('--batch', type=int, default=16)
+    sub.add_argument('--repeats', type=int, default=5)
+    sub.add_argument('--official', metavar='DIR', help='a clone of facebookresearch/mae to compare with too')
     args = parser.parse_args()
-    {'segment': segment}[args.what](args)
+    {'segment': segment, 'pretrain': pretrain}[args.what](args)
 
 
 if __name__ == '__main__':
