@@ -71,6 +71,7 @@ def convert(state_dict: Mapping[str, Tensor]) -> Conversion:
                               if key.endswith('relative_position_index'))), None)
     join_attention(weights)
     _complete_beit(weights, grid)
+    _check_embeddings(weights)
     done.weights = _with_metadata(weights, getattr(state_dict, '_metadata', None), grid)
     return done
 
@@ -109,6 +110,15 @@ def _check_finite(state_dict: Mapping[str, Tensor]) -> None:
               if tensor.is_floating_point() and not torch.isfinite(tensor).all()]
     if broken:
         raise InputError(f'weights that are not finite numbers: {listed(broken)}')
+
+
+def _check_embeddings(weights: Mapping[str, Tensor]) -> None:
+    """What is looked at before a model is there must be what its name says."""
+    for name, dimensions in (('cls_token', 3), ('pos_embed', 3), ('patch_embed.projection.weight', 4)):
+        tensor = weights.get(f'backbone.{name}')
+        if tensor is None or tensor.dim() != dimensions or not tensor.numel():
+            raise InputError(f'weights whose {name} is ' + ('not there' if tensor is None else
+                                                            f'of shape {tuple(tensor.shape)}'))
 
 
 def join_attention(weights: 'OrderedDict[str, Tensor]') -> None:
@@ -151,7 +161,7 @@ def _complete_beit(weights: 'OrderedDict[str, Tensor]', grid: Grid | None) -> No
     if bias_table_rows(grid) != len(table) or grid[0] * grid[1] > ABSURD_PATCHES:
         raise InputError(f'bias tables of {len(table)} rows, which belong to no square, and no position embedding '
                          'that tells of which grid they are')
-    width = weights['backbone.cls_token'].shape[-1]
+    width = len(weights['backbone.layers.0.ln1.weight'])
     weights['backbone.pos_embed'] = table.new_zeros(()).expand(1, 1 + grid[0] * grid[1], width)
 
 
