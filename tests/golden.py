@@ -29,8 +29,8 @@ def _block(name: str, width: int = WIDTH) -> dict[str, tuple[int, ...]]:
 
 
 def _encoder() -> dict[str, tuple[int, ...]]:
-    return {'cls_token': (1, 1, WIDTH), 'patch_embed.proj.weight': (WIDTH, 3, 8, 8), 'patch_embed.proj.bias': (WIDTH, ),
-            **_block('blocks.0'), **_block('blocks.1')}
+    projection = {'patch_embed.proj.weight': (WIDTH, 3, 8, 8), 'patch_embed.proj.bias': (WIDTH, )}
+    return {'cls_token': (1, 1, WIDTH), **projection, **_block('blocks.0'), **_block('blocks.1')}
 
 
 def official_weights(classifier: str = '') -> dict[str, Tensor]:

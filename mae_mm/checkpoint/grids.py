@@ -22,12 +22,17 @@ def bias_table_rows(grid: Grid) -> int:
 
 
 def grid_of_index(index: Tensor) -> Grid | None:
-    """The grid of a ``(1 + N, 1 + N)`` relative position index (BEiT's, mmsegmentation's); None if it is none."""
+    """The grid of a ``(1 + N, 1 + N)`` relative position index (BEiT's, mmsegmentation's).
+
+    None if it is no such index, or of a single row or column of patches, for which it is the same.
+    """
     if index.dim() != 2 or index.shape[0] != index.shape[1] or len(index) < 2 or index.is_floating_point():
         return None
     first = index[1, 1:]  # the biases of the first patch to each one: they fall by one along the first row
     steps = first[0] - first == torch.arange(len(first))
-    width = len(first) if steps.all() else int(steps.int().argmin())
+    if steps.all():
+        return (1, 1) if len(first) == 1 and not first else None
+    width = int(steps.int().argmin())
     height = len(first) // width
     centre = (height - 1) * (2 * width - 1) + width - 1
     return (height, width) if height * width == len(first) and first[0] == centre else None
