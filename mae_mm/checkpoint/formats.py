@@ -72,7 +72,8 @@ def convert(state_dict: Mapping[str, Tensor]) -> Conversion:
     join_attention(weights)
     _complete_beit(weights, grid)
     _check_embeddings(weights)
-    done.weights = _with_metadata(weights, getattr(state_dict, '_metadata', None), grid)
+    told = getattr(state_dict, '_metadata', None)
+    done.weights = _with_metadata(weights, told, 'cls_token' in state_dict, grid)
     return done
 
 
@@ -130,7 +131,7 @@ def join_attention(weights: 'OrderedDict[str, Tensor]') -> None:
         prefix, kind = re.sub(r'\.q\.\w+$', '', name), name.rpartition('.')[2]
         q, k, v = (weights.pop(f'{prefix}.{part}.{kind}', None) for part in 'qkv')
         if q is None or v is None or q.shape != v.shape or (k is not None and k.shape != q.shape):
-            raise InputError(f'{prefix} has {kind}s of q, k and v that do not fit each other')
+            raise InputError(f'{prefix}: the {kind} of q, of k and of v do not fit each other')
         weights[f'{prefix}.qkv.{kind}'] = torch.cat([q, torch.zeros_like(q) if k is None else k, v])
 
 
@@ -165,13 +166,16 @@ def _complete_beit(weights: 'OrderedDict[str, Tensor]', grid: Grid | None) -> No
     weights['backbone.pos_embed'] = table.new_zeros(()).expand(1, 1 + grid[0] * grid[1], width)
 
 
-def _with_metadata(weights: 'OrderedDict[str, Tensor]', metadata: Any,
+def _with_metadata(weights: 'OrderedDict[str, Tensor]', metadata: Any, bare: bool,
                    grid: Grid | None) -> 'OrderedDict[str, Tensor]':
-    """Weights with what is told of each module; without the prefix if there is nothing but a backbone."""
+    """Weights with what is told of each module; without the prefix if there is nothing but a backbone.
+
+    ``bare``: the metadata is that of a backbone by itself.
+    """
     told = {key: {fact: value for fact, value in facts.items() if fact in FACTS}
             for key, facts in (metadata if isinstance(metadata, dict) else {}).items()
             if isinstance(key, str) and isinstance(facts, dict)}
-    if 'layers' in told:  # a backbone by itself
+    if bare:
         told = {f'backbone.{key}'.rstrip('.'): facts for key, facts in told.items()}
     if grid is not None:
         told.setdefault('backbone', {}).setdefault('grid', grid)
