@@ -8,6 +8,7 @@ from safetensors.torch import load_file
 from mae_mm.checkpoint import convert, export, load_into, load_weights, recognise, write_checkpoint
 from mae_mm.checkpoint.loading import start_from
 from mae_mm.models import MAE, MAEDecoder, MaskedAutoencoder
+from mae_mm.models.position import relative_position_index
 
 from . import golden
 from .conftest import run_inside
@@ -78,8 +79,10 @@ def test_beit_computes_what_the_official_code_does():
     finetuned = convert(golden.beit_weights('finetuned'))
     assert finetuned.format == 'beit' and not finetuned.dropped
     same(logits(finetuned.weights), torch.tensor(golden.BEIT_LOGITS))
-    pretrained = convert(golden.beit_weights('pretrained'))
-    assert all(name.startswith(('lm_head', 'cls_pt', 'mask_token')) for name in pretrained.dropped)
+    index = relative_position_index((4, 4), torch.device('cpu'))
+    pretrained = convert({**golden.beit_weights('pretrained'), 'rel_pos_bias.relative_position_index': index})
+    assert all(name.startswith(('lm_head', 'cls_pt', 'mask_token', 'rel_pos_bias')) for name in pretrained.dropped)
+    assert pretrained.weights._metadata[''] == dict(grid=(4, 4))
     patches = maps(pretrained.weights)[0].flatten(1).T  # without the class token, the first
     same(patches[4::5, :5], torch.tensor(golden.BEIT2_TOKENS[1:]))
 
