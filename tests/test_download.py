@@ -51,12 +51,26 @@ def server(tmp_path, monkeypatch):
         running.shutdown()
 
 
+def names(folder):
+    return sorted(file.name for file in folder.iterdir() if file.suffix != '.lock')
+
+
 def test_a_file_is_fetched_once_with_progress(server, capsys):
     url, folder = server
     path = download(f'{url}/a.pth')
-    assert open(path, 'rb').read() == CONTENT and [file.name for file in folder.iterdir()] == ['a.pth']
+    assert open(path, 'rb').read() == CONTENT and names(folder) == ['a.pth']
     assert 'a.pth: 100%' in capsys.readouterr().err
     download(f'{url}/a.pth')
+    assert len(Handler.requests) == 1
+
+
+def test_processes_that_want_the_same_file_fetch_it_once(server):
+    url, _ = server
+    threads = [threading.Thread(target=download, args=(f'{url}/a.pth', )) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
     assert len(Handler.requests) == 1
 
 
@@ -65,7 +79,7 @@ def test_a_broken_connection_leaves_no_half_file_and_is_resumed(server):
     Handler.breaks = [1_000_000]
     with pytest.raises(InputError, match='could not be downloaded: the connection broke after 1000000 of 1280000'):
         download(f'{url}/a.pth')
-    assert [file.name for file in folder.iterdir()] == ['a.pth.partial']
+    assert names(folder) == ['a.pth.partial']
     assert open(download(f'{url}/a.pth'), 'rb').read() == CONTENT
     assert Handler.requests == [(None, 200), ('bytes=1000000-', 206)]
 
@@ -97,14 +111,14 @@ def test_a_published_hash_is_checked(server, monkeypatch):
     monkeypatch.setitem(module.MD5, f'{url}/mae.pth', 'ffffff')
     with pytest.raises(InputError, match='mae.pth: its md5 begins with'):
         download(f'{url}/mae.pth')
-    assert [file.name for file in folder.iterdir()] == [f'right_20220101-{DIGEST[:8]}.pth']
+    assert names(folder) == [f'right_20220101-{DIGEST[:8]}.pth']
 
 
 def test_a_missing_file_is_one_line(server):
     url, folder = server
     with pytest.raises(InputError, match='missing.pth could not be downloaded: HTTP Error 404'):
         download(f'{url}/missing.pth')
-    assert not list(folder.iterdir())
+    assert not names(folder)
 
 
 def test_published_hashes_are_known():
@@ -112,3 +126,4 @@ def test_published_hashes_are_known():
     name = 'mae_vit-base-p16_8xb512-fp16-coslr-1600e_in1k_20220825-f7569ca2.pth'
     assert published_hash(f'https://download.openmmlab.com/x/{name}') == ('sha256', 'f7569ca2')
     assert published_hash('https://example.com/a-large.pth') is None
+    assert published_hash('https://example.com/a-20220825.pth') is None  # a date

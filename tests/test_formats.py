@@ -6,7 +6,7 @@ import torch
 from safetensors.torch import load_file
 
 from mae_mm.checkpoint import convert, export, load_into, load_weights, recognise, write_checkpoint
-from mae_mm.checkpoint.loading import start_from
+from mae_mm.checkpoint.loading import in_full, start_from
 from mae_mm.models import MAE, MAEDecoder, MaskedAutoencoder
 from mae_mm.models.position import relative_position_index
 
@@ -104,6 +104,22 @@ def test_what_a_target_cannot_hold_is_one_line_and_nothing_is_written(target, tm
     assert not (tmp_path / 'dst').exists()
 
 
+def test_a_model_without_last_norm_does_not_go_to_hugging_face(tmp_path, capsys):
+    torch.save(MAE(**SIZES, final_norm=False).state_dict(), tmp_path / 'ours.pth')
+    tool = 'tools/model_converters/export.py'
+    assert run_inside(tool, tmp_path / 'ours.pth', tmp_path / 'dst', '--to', 'huggingface') == 2
+    assert 'backbone.ln1 is not there' in capsys.readouterr().err and not (tmp_path / 'dst').exists()
+
+
+@pytest.mark.parametrize('suffix', ['pth', 'safetensors'])
+def test_official_files_are_written_as_the_official_ones_are(suffix, tmp_path):
+    torch.save(pretrainer().state_dict(), tmp_path / 'ours.pth')
+    dst = tmp_path / f'official.{suffix}'
+    assert run_inside('tools/model_converters/export.py', tmp_path / 'ours.pth', dst, '--to', 'official') == 0
+    official = load_file(dst) if suffix == 'safetensors' else torch.load(dst, weights_only=True)['model']
+    assert set(official) == set(golden.official_weights())
+
+
 def pretrainer(**sizes):
     model = MaskedAutoencoder(MAE(**{**SIZES, **sizes}), MAEDecoder(**DECODER))
     with torch.no_grad():
@@ -147,7 +163,7 @@ def test_training_starts_from_the_parts_that_a_file_has():
     assert torch.equal(model.backbone.pos_embed, weights['backbone.pos_embed'])
     assert torch.equal(model.decode_head.conv_seg.weight, head)
     encoder = convert(golden.official_weights('norm')).weights
-    start_from(pretrainer(), encoder, 'mae.pth')
+    start_from(pretrainer(), in_full(encoder), 'mae.pth')
     del weights['backbone.layers.1.ln1.weight']
     with pytest.raises(ValueError, match='missing: backbone.layers.1.ln1.weight'):
         start_from(model, weights, 'mae.pth')

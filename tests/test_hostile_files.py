@@ -2,12 +2,13 @@
 import resource
 
 import pytest
+import torch
 
-from mae_mm.checkpoint import load_weights
+from mae_mm.checkpoint import load_weights, read_checkpoint
 from mae_mm.errors import InputError
 
 from .conftest import run_inside
-from .hostile import KINDS, make
+from .hostile import KINDS, Call, make
 
 COUNT = 200
 MAY_BE_READ = {'flipped'}  # if chance only changed what nobody reads
@@ -38,3 +39,13 @@ def test_tools_write_nothing_for_a_hostile_file(kind, tmp_path, capsys):
         assert run_inside(tool, path, *options) == 2
         assert capsys.readouterr().err.count('\n') == 1
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize('options', [{}, dict(_use_new_zipfile_serialization=False)], ids=['zip', 'legacy'])
+def test_what_asks_for_more_is_named_and_long_lists_are_not_taken_for_deep_ones(options, tmp_path):
+    path = tmp_path / 'a.pth'
+    torch.save({'history': list(range(200_000)), 'weights': torch.ones(2)}, path, **options)
+    assert len(read_checkpoint(str(path))['history']) == 200_000
+    torch.save({'weights': torch.ones(2), 'extra': Call(eval, '1')}, path, **options)
+    with pytest.raises(InputError, match=r'a.pth was refused: it wants to run (builtins.)?eval beside'):
+        read_checkpoint(str(path))

@@ -10,6 +10,7 @@ from urllib.parse import urlparse
 from urllib.request import Request, urlopen
 
 import torch
+from filelock import FileLock  # torch needs it, too
 
 from ..errors import InputError
 
@@ -22,8 +23,8 @@ MD5 = {
     'https://dl.fbaipublicfiles.com/mae/finetune/mae_finetuned_vit_large.pth': '51f550',
     'https://dl.fbaipublicfiles.com/mae/finetune/mae_finetuned_vit_huge.pth': '2541f2',
 }
-# OpenMMLab's file names end in the first digits of their sha256.
-SHA256_IN_NAME = re.compile(r'-([0-9a-f]{8,64})\.(?:pth|pt|safetensors)')
+# OpenMMLab's file names end in the first digits of their sha256; others' may in a date.
+SHA256_IN_NAME = re.compile(r'-(?!20[0-9]{6}\.)([0-9a-f]{8,64})\.(?:pth|pt|safetensors)')
 CHUNK = 1 << 20  # bytes
 TIMEOUT = 60  # seconds without a byte
 PARTIAL = '.partial'
@@ -53,16 +54,17 @@ def download(url: str) -> str:
         ValueError: it cannot be fetched, or is not the file that was published under this URL.
     """
     path = os.path.join(torch.hub.get_dir(), 'checkpoints', os.path.basename(urlparse(url).path) or 'checkpoint')
-    if os.path.isfile(path):
-        _check_hash(url, path)
-        return path
     os.makedirs(os.path.dirname(path), exist_ok=True)
-    try:
-        _fetch(url, path + PARTIAL)
-    except (OSError, http.client.HTTPException, ValueError) as error:
-        raise InputError(f'{url} could not be downloaded: {error}') from error
-    _check_hash(url, path + PARTIAL)
-    os.replace(path + PARTIAL, path)
+    with FileLock(f'{path}.lock'):  # the processes of one training ask for the same file
+        if os.path.isfile(path):
+            _check_hash(url, path)
+            return path
+        try:
+            _fetch(url, path + PARTIAL)
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            raise InputError(f'{url} could not be downloaded: {error}') from error
+        _check_hash(url, path + PARTIAL)
+        os.replace(path + PARTIAL, path)
     return path
 
 

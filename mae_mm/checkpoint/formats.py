@@ -3,19 +3,24 @@ import functools
 import math
 import re
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from ..errors import InputError
+from ..errors import InputError, listed
 from .grids import Grid, bias_table_rows, grid_of_index
 from .tables import FORMATS, MMPRETRAIN_CLASS_TOKEN, TARGETS, Format, Rows
 
 ABSURD_PATCHES = 2**16  # more than any image of this field has
-FACTS = ('version', 'grid', 'num_heads')  # what the ``_metadata`` of a state dict may tell of a module
+# What the ``_metadata`` of a state dict may tell of a module.
+FACTS: dict[str, Callable[[Any], bool]] = {
+    'version': lambda value: isinstance(value, int),
+    'grid': lambda value: isinstance(value, (list, tuple)) and [type(side) for side in value] == [int, int],
+    'num_heads': lambda value: isinstance(value, int) and value > 0,
+}
 
 
 @dataclass
@@ -99,13 +104,6 @@ def _canonical(key: str, format_: Format) -> str:
     return key
 
 
-def listed(names: Iterable[str]) -> str:
-    """The first three of some names, none longer than a line."""
-    names = list(names)
-    shown = [name if len(name) <= 100 and name.isprintable() else repr(name[:100]) for name in names[:3]]
-    return ', '.join(shown) + (f' and {len(names) - 3} more' if len(names) > 3 else '')
-
-
 def _check_finite(state_dict: Mapping[str, Tensor]) -> None:
     broken = [name for name, tensor in state_dict.items()
               if tensor.is_floating_point() and not torch.isfinite(tensor).all()]
@@ -172,7 +170,7 @@ def _with_metadata(weights: 'OrderedDict[str, Tensor]', metadata: Any, bare: boo
 
     ``bare``: the metadata is that of a backbone by itself.
     """
-    told = {key: {fact: value for fact, value in facts.items() if fact in FACTS}
+    told = {key: {fact: value for fact, value in facts.items() if fact in FACTS and FACTS[fact](value)}
             for key, facts in (metadata if isinstance(metadata, dict) else {}).items()
             if isinstance(key, str) and isinstance(facts, dict)}
     if bare:

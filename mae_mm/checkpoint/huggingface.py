@@ -80,13 +80,15 @@ def config_of(model: Description) -> dict[str, Any]:
     """The ``config.json`` with which transformers builds the model that weights belong to.
 
     Raises:
-        ValueError: it cannot be told how many heads attend, or which image the grid belongs to.
+        ValueError: no last normalisation, or it cannot be told how many heads attend or what the grid is.
     """
     def size(grid: tuple[int, int]) -> int | list[int]:
         height, width = (side * model.patch_size for side in grid)
         return height if height == width else [height, width]
 
     backbone, decoder = model.backbone, model.decoder
+    if not model.final_norm:
+        raise InputError('huggingface has models with a last normalisation only, and backbone.ln1 is not there')
     if backbone.grid is None:
         raise InputError('the grid of the positions is not known; say it with --grid HEIGHT WIDTH')
     if backbone.num_heads is None or (decoder and decoder.num_heads is None):

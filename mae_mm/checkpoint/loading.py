@@ -8,8 +8,8 @@ from mmengine.logging import print_log
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from ..errors import InputError
-from .formats import convert, listed
+from ..errors import InputError, listed
+from .formats import convert
 from .grids import decide_grid
 from .reading import read_checkpoint, tensors_of
 
@@ -50,6 +50,17 @@ def encoder_of(weights: Mapping[str, Tensor]) -> 'tuple[OrderedDict[str, Tensor]
         metadata = {'': metadata.get('backbone', {})}
     encoder._metadata = metadata  # type: ignore[attr-defined]
     return encoder, aside
+
+
+def in_full(weights: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    """The weights as those of a model with a backbone, if they are a backbone's own."""
+    if 'cls_token' not in weights:
+        return weights
+    full = OrderedDict((f'backbone.{name}', tensor) for name, tensor in weights.items())
+    metadata = getattr(weights, '_metadata', {})
+    full._metadata = {f'backbone.{key}'.rstrip('.'): facts  # type: ignore[attr-defined]
+                      for key, facts in metadata.items()}
+    return full
 
 
 def load_into(model: nn.Module, weights: Mapping[str, Tensor], source: str, new: str = '(?!)',
@@ -147,16 +158,13 @@ def initialise_backbone(backbone: BaseModule, source: str) -> None:
 def start_from(model: nn.Module, weights: Mapping[str, Tensor], source: str) -> None:
     """Load a model's start for training: of its parts (backbone, decoder, heads), those that the weights have.
 
+    The weights are named in full (:func:`in_full`).
     A part that the weights lack altogether is new, and one that the model lacks altogether is ignored; within the
     parts that both have, everything must match but what :func:`initialise_backbone` may leave out.
 
     Raises:
         ValueError: see :func:`load_into`.
     """
-    if 'cls_token' in weights:  # a backbone by itself
-        metadata = {f'backbone.{key}'.rstrip('.'): facts for key, facts in getattr(weights, '_metadata', {}).items()}
-        weights = OrderedDict((f'backbone.{name}', tensor) for name, tensor in weights.items())
-        weights._metadata = metadata  # type: ignore[attr-defined]
     own, theirs = ({name.split('.')[0] for name in names} for names in (model.state_dict(), weights))
     state = model.state_dict()
     ignored = [name for name in weights if name.split('.')[0] not in own or (

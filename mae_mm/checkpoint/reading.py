@@ -3,6 +3,8 @@ import argparse
 import importlib
 import os
 import pickle
+import re
+import zipfile
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -13,7 +15,7 @@ from mmengine.logging import HistoryBuffer
 from torch import Tensor, nn
 from torch.serialization import safe_globals
 
-from ..errors import InputError
+from ..errors import InputError, listed
 from .download import download
 from .huggingface import read_config, read_safetensors, weights_of_folder
 from .scanning import Hostile, scan
@@ -23,7 +25,7 @@ DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64, torch.uin
 TRUST = 'if you trust whoever made it, convert it with tools/model_converters/beit2mmseg.py --trust'
 # What torch raises for files that are something else, or end too soon.
 DAMAGE = (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, LookupError, TypeError, AttributeError,
-          AssertionError, MemoryError, RecursionError, OverflowError, OSError, ImportError)
+          AssertionError, MemoryError, OverflowError, OSError, ImportError, zipfile.BadZipFile)
 
 
 def _history_statistic(owner: Any, name: str) -> Any:
@@ -101,6 +103,8 @@ def _read_file(path: str, trust: bool) -> Any:
             scan(path)
         except Hostile as error:
             raise InputError(f'{path} was refused: {error}') from None
+        except DAMAGE as error:
+            raise InputError(f'{path} is not a checkpoint, or a damaged one') from error
         checkpoint = _load(path, weights_only=True)
     _check_tensors(checkpoint, path)
     return checkpoint
@@ -111,19 +115,22 @@ def _load(path: str, weights_only: bool) -> Any:
         with safe_globals(_allowed()):
             return torch.load(path, map_location='cpu', weights_only=weights_only)
     except DAMAGE as error:
-        classes = _unsafe_classes(path) if weights_only and isinstance(error, pickle.UnpicklingError) else []
+        classes = _unsafe_classes(path, error) if weights_only else []
         if not classes:
             raise InputError(f'{path} is not a checkpoint, or a damaged one') from error
-        raise InputError(f'{path} was refused: it wants to run {", ".join(classes[:5])} beside loading tensors; '
+        raise InputError(f'{path} was refused: it wants to run {listed(classes)} beside loading tensors; '
                          f'{TRUST}') from error
 
 
-def _unsafe_classes(path: str) -> list[str]:
+def _unsafe_classes(path: str, error: BaseException) -> list[str]:
+    """What a file asks for that is not allowed: all of it, or the first of it in a file from before torch 1.6."""
+    if not isinstance(error, pickle.UnpicklingError):
+        return []
     try:
         with safe_globals(_allowed()):
             return torch.serialization.get_unsafe_globals_in_checkpoint(path)
     except Exception:  # noqa: BLE001 - whatever the file is, it cannot tell
-        return []
+        return re.findall(r'Unsupported global: GLOBAL (\S+)', str(error))[:1]
 
 
 def tensors_of(checkpoint: Any) -> Mapping[str, Tensor]:

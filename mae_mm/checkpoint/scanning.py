@@ -3,7 +3,6 @@
 torch's own safe reading (``weights_only=True``) keeps a file from running code, and from nothing else.
 """
 import os
-import pickle
 import pickletools
 import zipfile
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from typing import IO, Any
 DEEPEST = 100  # containers inside containers; training checkpoints have some ten
 # Allowed by torch, used by no checkpoint, and taking as much memory as a number in the file says.
 GREEDY = ('builtins bytearray', '__builtin__ bytearray')
+FILLING = ('APPEND', 'APPENDS', 'SETITEM', 'SETITEMS', 'ADDITEMS', 'BUILD')  # instructions that add to a container
 LEGACY_PICKLES = 5  # in a file from before torch 1.6: three of its own, the checkpoint, and the storages' keys
 
 
@@ -20,22 +20,21 @@ class Hostile(Exception):
 
 
 def scan(path: str) -> None:
-    """Look through a file of torch's for what no checkpoint holds; a damaged one is left for torch to tell.
+    """Look through a file of torch's for what no checkpoint holds.
 
     Raises:
         Hostile: records that grow when they are unpacked, or a pickle that nests deeply or allocates by itself.
+        Exception: of many kinds, for a file that is damaged or something else.
     """
-    try:
-        if zipfile.is_zipfile(path):
-            with zipfile.ZipFile(path) as archive:
-                _scan_zip(archive, os.path.getsize(path))
-        else:
-            with open(path, 'rb') as file:
-                for _ in range(LEGACY_PICKLES):
-                    _scan_pickle(file)
-    except (zipfile.BadZipFile, pickle.UnpicklingError, ValueError, LookupError, OSError, EOFError,
-            NotImplementedError, RuntimeError, OverflowError):
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            _scan_zip(archive, os.path.getsize(path))
         return
+    with open(path, 'rb') as file:
+        for _ in range(LEGACY_PICKLES):
+            if not file.peek(1):
+                break
+            _scan_pickle(file)
 
 
 def _scan_zip(archive: zipfile.ZipFile, file_size: int) -> None:
@@ -59,7 +58,9 @@ def _scan_pickle(file: IO[bytes]) -> None:
         if code.name in ('BINPUT', 'LONG_BINPUT', 'PUT', 'MEMOIZE'):
             memo[len(memo) if argument is None else argument] = stack[-1] if isinstance(stack[-1], int) else 0
             continue
-        depth = max(_popped(stack, code), default=-1) + 1
+        popped = list(_popped(stack, code))
+        container = popped.pop() if code.name in FILLING else 0
+        depth = max(container, max(popped, default=-1) + 1)
         if depth > DEEPEST:
             raise Hostile(f'its containers nest more than {DEEPEST} deep')
         for made in code.stack_after:

@@ -6,7 +6,7 @@ from mmengine.runner import BaseLoop
 from mmengine.runner import Runner as _Runner
 
 from ..checkpoint.formats import convert
-from ..checkpoint.loading import load_into, start_from
+from ..checkpoint.loading import in_full, load_into, start_from
 from ..checkpoint.reading import read_checkpoint, tensors_of
 from ..errors import InputError
 from ..registry import RUNNERS
@@ -36,7 +36,7 @@ class Runner(_Runner):
         while is_model_wrapper(model) or isinstance(model, BaseTTAModel):
             model = model.module
         try:
-            weights = convert(tensors_of(checkpoint)).weights
+            weights = in_full(convert(tensors_of(checkpoint)).weights)
         except InputError as error:
             raise InputError(f'{filename}: {error}') from None
         training = isinstance(self._train_loop, BaseLoop)

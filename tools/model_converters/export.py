@@ -40,7 +40,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     except InputError as error:
         raise InputError(f'{args.src}: {error}') from None
     if args.to != 'huggingface':
-        write_checkpoint({'model': exported} if args.to == 'official' else exported, args.dst)
+        nested = args.to == 'official' and not args.dst.endswith('.safetensors')
+        write_checkpoint({'model': exported} if nested else exported, args.dst)
     print(f'{args.src}: {len(exported)} tensors written to {args.dst}'
           + (f'; left out {len(aside)} of the decoder, for which {args.to} has no place' if aside else ''))
 
