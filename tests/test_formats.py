@@ -12,7 +12,7 @@ from mae_mm.models.position import relative_position_index
 
 from . import golden
 from .conftest import run_inside
-from .foreign import DECODER, PEERS, SIZES, build, logits, maps, pixels
+from .foreign import DECODER, PEERS, SIZES, build, images, logits, maps, pixels
 from .peers import randomise, segmentor
 
 EXPORT = 'tools/model_converters/export.py'
@@ -54,6 +54,28 @@ def test_a_peers_weights_compute_the_same_in_ours_and_back_in_the_peer(name, tmp
     same(again.run(again.model), expected)
 
 
+@pytest.mark.parametrize('kind', ['MAE', 'BEiT'])
+@torch.no_grad()
+def test_a_segmentor_of_mmsegmentation_computes_the_same_in_ours_and_back(kind):
+    def built(type_, **options):
+        sizes = {**SIZES, 'num_layers': 4, 'out_indices': [0, 1, 2, 3]}
+        model = segmentor(dict(type=type_, **sizes, init_values=1., **options), 32)
+        randomise(model)
+        return model.eval()
+
+    eps = dict(norm_cfg=dict(type='LN', eps=1e-6))
+    peer, ours = built(kind, **eps), built('mae_mm.MAE', rel_pos_bias=True, final_norm=False)
+    expected = peer(images())
+    assert expected.std() > 1e-2
+    load_into(ours, convert(peer.state_dict()).weights, 'peer')
+    same(ours(images()), expected)
+    back, aside = export(ours.state_dict(), 'mmseg')
+    again = built('MAE', **eps)
+    missing, unexpected = again.load_state_dict(back, strict=False)
+    assert not aside and not unexpected and all(name.endswith('relative_position_index') for name in missing)
+    same(again(images()), expected)
+
+
 @torch.no_grad()
 def test_official_pretraining_weights_compute_what_the_official_code_does():
     weights = golden.official_weights()
@@ -92,6 +114,16 @@ def test_beit_computes_what_the_official_code_does():
     ('mmpretrain-mean', 'mmpretrain'), ('mmpretrain-pretraining', 'mmpretrain')])
 def test_formats_are_recognised(name, format_):
     assert recognise(build(name).model.state_dict()) == format_
+
+
+def test_a_models_own_weights_are_not_converted():
+    """mmpretrain's names stay mmpretrain's in a model of mmpretrain."""
+    peer = build('mmpretrain-classifier').model
+    state = peer.state_dict()
+    assert list(convert(state, own=state).weights) == list(state)
+    load_into(build('mmpretrain-classifier', seed=1).model, convert(state, own=state).weights, 'own')
+    with pytest.raises(ValueError, match='not finite numbers: head.layers.head.bias'):
+        convert({**state, 'head.layers.head.bias': torch.tensor([torch.nan])}, own=state)
 
 
 @pytest.mark.parametrize('target', ['official', 'timm', 'huggingface', 'mmpretrain'])

@@ -3,7 +3,7 @@ import functools
 import math
 import re
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -49,15 +49,22 @@ def recognise(state_dict: Mapping[str, Tensor]) -> str:
                      f'known are {", ".join(FORMATS)}')
 
 
-def convert(state_dict: Mapping[str, Tensor]) -> Conversion:
+def convert(state_dict: Mapping[str, Tensor], own: Collection[str] = ()) -> Conversion:
     """Weights of any known format in our names.
+
+    Args:
+        own: the names of a model; weights that have just these are its own, whatever its parts are.
 
     Raises:
         ValueError: an unknown format, a tensor that the format does not have, or weights that are not finite.
     """
+    _check_finite(state_dict)
+    if own and state_dict.keys() == set(own):
+        done = Conversion('mae_mm', OrderedDict(state_dict))
+        done.weights._metadata = _told(state_dict)  # type: ignore[attr-defined]
+        return done
     done = Conversion(recognise(state_dict))
     format_ = FORMATS[done.format]
-    _check_finite(state_dict)
     weights: OrderedDict[str, Tensor] = OrderedDict()
     unknown = []
     for key, tensor in state_dict.items():
@@ -77,8 +84,7 @@ def convert(state_dict: Mapping[str, Tensor]) -> Conversion:
     join_attention(weights)
     _complete_beit(weights, grid)
     _check_embeddings(weights)
-    told = getattr(state_dict, '_metadata', None)
-    done.weights = _with_metadata(weights, told, 'cls_token' in state_dict, grid)
+    done.weights = _with_metadata(weights, _told(state_dict), 'cls_token' in state_dict, grid)
     return done
 
 
@@ -164,15 +170,20 @@ def _complete_beit(weights: 'OrderedDict[str, Tensor]', grid: Grid | None) -> No
     weights['backbone.pos_embed'] = table.new_zeros(()).expand(1, 1 + grid[0] * grid[1], width)
 
 
-def _with_metadata(weights: 'OrderedDict[str, Tensor]', metadata: Any, bare: bool,
+def _told(state_dict: Mapping[str, Tensor]) -> dict[str, dict[str, Any]]:
+    """What a state dict's ``_metadata`` tells of its modules, as far as it makes sense."""
+    metadata = getattr(state_dict, '_metadata', None)
+    return {key: {fact: value for fact, value in facts.items() if fact in FACTS and FACTS[fact](value)}
+            for key, facts in (metadata if isinstance(metadata, dict) else {}).items()
+            if isinstance(key, str) and isinstance(facts, dict)}
+
+
+def _with_metadata(weights: 'OrderedDict[str, Tensor]', told: dict[str, dict[str, Any]], bare: bool,
                    grid: Grid | None) -> 'OrderedDict[str, Tensor]':
     """Weights with what is told of each module; without the prefix if there is nothing but a backbone.
 
-    ``bare``: the metadata is that of a backbone by itself.
+    ``bare``: it is told of a backbone by itself.
     """
-    told = {key: {fact: value for fact, value in facts.items() if fact in FACTS and FACTS[fact](value)}
-            for key, facts in (metadata if isinstance(metadata, dict) else {}).items()
-            if isinstance(key, str) and isinstance(facts, dict)}
     if bare:
         told = {f'backbone.{key}'.rstrip('.'): facts for key, facts in told.items()}
     if grid is not None:

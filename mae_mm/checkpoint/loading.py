@@ -123,11 +123,12 @@ def _with_grids(model: nn.Module, weights: Mapping[str, Tensor], grid: Any, bias
         prefix = name.removesuffix('pos_embed')
         rows = {len(tensor) for key, tensor in weights.items()
                 if key.startswith(prefix) and key.endswith('relative_position_bias_table')}
-        facts = metadata.setdefault(prefix.rstrip('.'), {})
-        told = facts.get('grid') if grid is None else grid
-        own: Any = model.get_submodule(prefix[:-1])
-        facts['grid'] = decide_grid(weights[name].shape[1] - 1, rows, told, own.grid)
-        facts['bias_resize'] = bias_resize
+        own = getattr(model.get_submodule(prefix[:-1]), 'grid', None)
+        if own is not None:  # not so in backbones of other packages, which resize nothing
+            facts = metadata.setdefault(prefix[:-1], {})
+            told = facts.get('grid') if grid is None else grid
+            facts['grid'] = decide_grid(weights[name].shape[1] - 1, rows, told, own)
+            facts['bias_resize'] = bias_resize
     return metadata
 
 
@@ -158,15 +159,17 @@ def initialise_backbone(backbone: BaseModule, source: str) -> None:
 def start_from(model: nn.Module, weights: Mapping[str, Tensor], source: str) -> None:
     """Load a model's start for training: of its parts (backbone, decoder, heads), those that the weights have.
 
-    The weights are named in full (:func:`in_full`).
     A part that the weights lack altogether is new, and one that the model lacks altogether is ignored; within the
     parts that both have, everything must match but what :func:`initialise_backbone` may leave out.
+
+    Args:
+        weights: named :func:`in_full`.
 
     Raises:
         ValueError: see :func:`load_into`.
     """
-    own, theirs = ({name.split('.')[0] for name in names} for names in (model.state_dict(), weights))
     state = model.state_dict()
+    own, theirs = ({name.split('.')[0] for name in names} for names in (state, weights))
     ignored = [name for name in weights if name.split('.')[0] not in own or (
         name.removeprefix('backbone.').startswith(LAST_NORM) and name not in state)]
     kept = OrderedDict((name, tensor) for name, tensor in weights.items() if name not in ignored)

@@ -65,9 +65,9 @@ def read_checkpoint(source: str, trust: bool = False) -> Any:
     """
     path = locate(source)
     checkpoint = _read_file(path, trust)
-    if not os.path.isdir(os.path.expanduser(source)):
+    if not os.path.isdir(os.path.expanduser(source)) or not isinstance(checkpoint, dict):
         return checkpoint
-    weights = OrderedDict(tensors_of(checkpoint))
+    weights = OrderedDict(checkpoint)
     weights._metadata = read_config(os.path.dirname(path))  # type: ignore[attr-defined]
     return dict(state_dict=weights)
 

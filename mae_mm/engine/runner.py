@@ -36,7 +36,7 @@ class Runner(_Runner):
         while is_model_wrapper(model) or isinstance(model, BaseTTAModel):
             model = model.module
         try:
-            weights = in_full(convert(tensors_of(checkpoint)).weights)
+            weights = in_full(convert(tensors_of(checkpoint), own=model.state_dict()).weights)
         except InputError as error:
             raise InputError(f'{filename}: {error}') from None
         training = isinstance(self._train_loop, BaseLoop)
