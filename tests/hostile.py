@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from . import golden
+from . import official
 
 HUGE = 1 << 35  # bytes or numbers
 
@@ -57,7 +57,7 @@ def saved(checkpoint, **options) -> bytes:
 
 
 def weights(**changes) -> dict:
-    return {**golden.official_weights('norm'), **changes}
+    return {**official.mae_weights('norm'), **changes}
 
 
 def tensor(count: int, *shape: int, stride: tuple[int, ...]) -> Call:
@@ -155,7 +155,7 @@ KINDS: dict[str, tuple[str, Callable]] = {
         torch.zeros(1, 1, 32).to_sparse(), torch.zeros(1, 1, 32, dtype=torch.complex64),
         torch.zeros(1, 1, 32, device='meta'), torch.zeros(1, 1, 32).to(torch.float8_e4m3fn)])))),
     'half-attention': ('pth', lambda marker, rng: saved({
-        name: value for name, value in golden.beit_weights('finetuned').items()
+        name: value for name, value in official.beit_weights('finetuned').items()
         if name != 'blocks.1.attn.v_bias'})),
     'safetensors-truncated': ('safetensors', lambda marker, rng: _cut(safetensors(_entry()), rng)),
     'safetensors-long': ('safetensors', lambda marker, rng: safetensors(_entry(), length=rng.choice([HUGE, 2**63]))),

@@ -5,7 +5,7 @@ import torch
 from mae_mm.checkpoint import load_weights, read_checkpoint, recognise, write_checkpoint
 from mae_mm.models import MAE
 
-from . import golden
+from . import official
 from .conftest import ROOT, run_inside
 from .foreign import build
 from .hostile import Call
@@ -22,13 +22,13 @@ def inspected(capsys, path, status=0):
 
 
 def test_inspection_tells_what_a_file_holds(tmp_path, capsys):
-    torch.save({'model': golden.official_weights(), 'optimizer': {}, 'epoch': 3}, tmp_path / 'mae.pth')
+    torch.save({'model': official.mae_weights(), 'optimizer': {}, 'epoch': 3}, tmp_path / 'mae.pth')
     lines = {title: text.strip() for title, text in inspected(capsys, tmp_path / 'mae.pth').items()}
     assert lines['format'] == 'mae' and lines['grid'] == '4x4 patches'
     assert lines['encoder'] == 'width 32, 2 layers, heads not told; patch 8, 3 channels'
     assert lines['decoder'] == 'width 16, 2 layers, heads not told'
     assert lines['training state'] == 'optimizer, epoch' and lines['classifier'] == 'no'
-    assert lines['parameters'].startswith(f'{sum(map(torch.numel, golden.official_weights().values())):,} in 62')
+    assert lines['parameters'].startswith(f'{sum(map(torch.numel, official.mae_weights().values())):,} in 62')
     assert len(lines['sha256']) == 64 and lines['config'].startswith('none of these sizes')
 
 
@@ -63,7 +63,7 @@ def test_the_converter_takes_and_writes_every_kind_of_file(suffix, tmp_path, cap
 
 def test_trust_is_the_only_way_to_read_what_asks_for_more(tmp_path, capsys):
     marker = tmp_path / 'ran'
-    torch.save({'model': golden.official_weights(), 'args': Call(type(marker).touch, marker)}, tmp_path / 'a.pth')
+    torch.save({'model': official.mae_weights(), 'args': Call(type(marker).touch, marker)}, tmp_path / 'a.pth')
     tool = 'tools/model_converters/beit2mmseg.py'
     assert run_inside(tool, tmp_path / 'a.pth', tmp_path / 'b.pth') == 2
     assert 'beit2mmseg.py --trust' in capsys.readouterr().err

@@ -10,7 +10,7 @@ from mae_mm.checkpoint.loading import in_full, start_from
 from mae_mm.models import MAE, MAEDecoder, MaskedAutoencoder
 from mae_mm.models.position import relative_position_index
 
-from . import golden
+from . import official
 from .conftest import run_inside
 from .foreign import DECODER, PEERS, SIZES, build, images, logits, maps, pixels
 from .peers import randomise, segmentor
@@ -78,9 +78,9 @@ def test_a_segmentor_of_mmsegmentation_computes_the_same_in_ours_and_back(kind):
 
 @torch.no_grad()
 def test_official_pretraining_weights_compute_what_the_official_code_does():
-    weights = golden.official_weights()
+    weights = official.mae_weights()
     ours = convert(weights).weights
-    same(pixels(ours)[0, ::5, :5], torch.tensor(golden.MAE_PREDICTION))
+    same(pixels(ours)[0, ::5, :5], torch.tensor(official.MAE_PREDICTION))
     back, aside = export(ours, 'official')
     assert not aside and set(back) == set(weights)
     assert all(torch.equal(back[name], tensor) for name, tensor in weights.items())
@@ -89,24 +89,24 @@ def test_official_pretraining_weights_compute_what_the_official_code_does():
 @pytest.mark.parametrize('norm', ['norm', 'fc_norm'])
 @torch.no_grad()
 def test_official_classifiers_compute_what_the_official_code_does(norm):
-    weights = golden.official_weights(norm)
+    weights = official.mae_weights(norm)
     ours = convert(weights).weights
-    same(logits(ours), torch.tensor(golden.MAE_LOGITS[norm]))
+    same(logits(ours), torch.tensor(official.MAE_LOGITS[norm]))
     back, _ = export(ours, 'official')
     assert set(back) == set(weights) and all(torch.equal(back[name], tensor) for name, tensor in weights.items())
 
 
 @torch.no_grad()
 def test_beit_computes_what_the_official_code_does():
-    finetuned = convert(golden.beit_weights('finetuned'))
+    finetuned = convert(official.beit_weights('finetuned'))
     assert finetuned.format == 'beit' and not finetuned.dropped
-    same(logits(finetuned.weights), torch.tensor(golden.BEIT_LOGITS))
+    same(logits(finetuned.weights), torch.tensor(official.BEIT_LOGITS))
     index = relative_position_index((4, 4), torch.device('cpu'))
-    pretrained = convert({**golden.beit_weights('pretrained'), 'rel_pos_bias.relative_position_index': index})
+    pretrained = convert({**official.beit_weights('pretrained'), 'rel_pos_bias.relative_position_index': index})
     assert all(name.startswith(('lm_head', 'cls_pt', 'mask_token', 'rel_pos_bias')) for name in pretrained.dropped)
     assert pretrained.weights._metadata[''] == dict(grid=(4, 4))
     patches = maps(pretrained.weights)[0].flatten(1).T  # without the class token, the first
-    same(patches[4::5, :5], torch.tensor(golden.BEIT2_TOKENS[1:]))
+    same(patches[4::5, :5], torch.tensor(official.BEIT2_TOKENS[1:]))
 
 
 @pytest.mark.parametrize('name, format_', [
@@ -148,8 +148,8 @@ def test_official_files_are_written_as_the_official_ones_are(suffix, tmp_path):
     torch.save(pretrainer().state_dict(), tmp_path / 'ours.pth')
     dst = tmp_path / f'official.{suffix}'
     assert run_inside('tools/model_converters/export.py', tmp_path / 'ours.pth', dst, '--to', 'official') == 0
-    official = load_file(dst) if suffix == 'safetensors' else torch.load(dst, weights_only=True)['model']
-    assert set(official) == set(golden.official_weights())
+    written = load_file(dst) if suffix == 'safetensors' else torch.load(dst, weights_only=True)['model']
+    assert set(written) == set(official.mae_weights())
 
 
 def pretrainer(**sizes):
@@ -187,14 +187,14 @@ def test_a_rectangle_goes_to_hugging_face_and_back(tmp_path):
 
 def test_training_starts_from_the_parts_that_a_file_has():
     """``load_from``: a pre-training file into a segmentor, and an encoder into a pre-trainer."""
-    weights = convert(golden.official_weights()).weights
+    weights = convert(official.mae_weights()).weights
     model = segmentor(dict(type='mae_mm.MAE', **SIZES, rel_pos_bias=True, final_norm=False,
                            out_indices=[0, 0, 1, 1]), embed_dims=32)
     head = model.decode_head.conv_seg.weight.clone()
     start_from(model, weights, 'mae.pth')
     assert torch.equal(model.backbone.pos_embed, weights['backbone.pos_embed'])
     assert torch.equal(model.decode_head.conv_seg.weight, head)
-    encoder = convert(golden.official_weights('norm')).weights
+    encoder = convert(official.mae_weights('norm')).weights
     start_from(pretrainer(), in_full(encoder), 'mae.pth')
     del weights['backbone.layers.1.ln1.weight']
     with pytest.raises(ValueError, match='missing: backbone.layers.1.ln1.weight'):

@@ -6,7 +6,7 @@ from mae_mm.checkpoint.grids import bias_table_rows, decide_grid, grid_of_index
 from mae_mm.models import MAE
 from mae_mm.models.position import relative_position_index, resize_bias_table, resize_pos_embed
 
-from . import golden
+from . import official
 from .peers import randomise
 
 SIZES = dict(img_size=32, patch_size=8, embed_dims=32, num_layers=2, num_heads=2)
@@ -46,7 +46,7 @@ def backbone(path, img_size, **options):
 
 
 def test_a_file_that_may_be_of_the_models_rectangle_is_refused_until_told(tmp_path):
-    weights = golden.official_weights('norm')
+    weights = official.mae_weights('norm')
     torch.save(weights, tmp_path / 'mae.pth')
     with pytest.raises(ValueError, match=f'mae.pth: its 16 patches may be a grid of 4x4 or, .* 2x8; {ASKS}'):
         backbone(tmp_path / 'mae.pth', (16, 64))

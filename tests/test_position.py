@@ -5,7 +5,7 @@ import torch
 
 from mae_mm.models import position
 
-from . import golden
+from . import official
 
 
 def test_resizing_a_grid_to_itself_is_the_identity():
@@ -76,13 +76,13 @@ def test_sincos_refuses_a_width_that_it_cannot_divide():
 def test_positions_are_resized_as_by_the_official_interpolate_pos_embed():
     source = torch.randn(1, 197, 8, generator=torch.Generator().manual_seed(7))
     resized = position.resize_pos_embed(source, (14, 14), (32, 32))
-    torch.testing.assert_close(resized[0, golden.POSITION_ROWS, :5], torch.tensor(golden.POSITIONS), rtol=0, atol=1e-6)
+    torch.testing.assert_close(resized[0, official.POSITION_ROWS, :5], torch.tensor(official.POSITIONS), rtol=0, atol=1e-6)
 
 
 def test_bias_tables_are_resized_geometrically_as_by_beit():
     source = torch.randn(172, 2, generator=torch.Generator().manual_seed(9))
     resized = position.resize_bias_table(source, (7, 7), (16, 16), 'geometric')
-    torch.testing.assert_close(resized[golden.BIAS_ROWS], torch.tensor(golden.BIASES), rtol=0, atol=1e-5)
+    torch.testing.assert_close(resized[official.BIAS_ROWS], torch.tensor(official.BIASES), rtol=0, atol=1e-5)
     assert torch.equal(resized[-3:], source[-3:])
 
 

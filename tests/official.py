@@ -33,7 +33,7 @@ def _encoder() -> dict[str, tuple[int, ...]]:
     return {'cls_token': (1, 1, WIDTH), **projection, **_block('blocks.0'), **_block('blocks.1')}
 
 
-def official_weights(classifier: str = '') -> dict[str, Tensor]:
+def mae_weights(classifier: str = '') -> dict[str, Tensor]:
     """A pre-training file's, or those of a classifier whose last norm is ``'norm'`` or ``'fc_norm'``."""
     shapes = {**_encoder(), 'pos_embed': (1, 17, WIDTH), **_norm(classifier or 'norm')}
     if classifier:
