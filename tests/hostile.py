@@ -143,6 +143,8 @@ KINDS: dict[str, tuple[str, Callable]] = {
     'inflated': ('pth', lambda marker, rng: archive({'cls_token': tensor(1 << 24, 1 << 24, stride=(1, ))},
                                                     zipfile.ZIP_DEFLATED, bytes(1 << 26))),
     'nested': ('pth', lambda marker, rng: archive(nested(rng.choice([10**3, 10**6])))),
+    'nested-in-disguise': ('pth', lambda marker, rng: rng.choice([
+        nested(10**6) + _zip_of_text(), archive(nested(10**6)).replace(b'data.pkl', b'DATA.PKL')])),
     'cyclic': ('pth', lambda marker, rng: archive(cyclic(rng))),
     'long-names': ('pth', lambda marker, rng: saved({rng.choice('ab\n') * 10**6: torch.zeros(1)})),
     'strange-names': ('pth', lambda marker, rng: saved(

@@ -26,11 +26,11 @@ def scan(path: str) -> None:
         Hostile: records that grow when they are unpacked, or a pickle that nests deeply or allocates by itself.
         Exception: of many kinds, for a file that is damaged or something else.
     """
-    if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            _scan_zip(archive, os.path.getsize(path))
-        return
     with open(path, 'rb') as file:
+        if file.peek(4).startswith(b'PK\x03\x04'):  # as torch tells
+            with zipfile.ZipFile(file) as archive:
+                _scan_zip(archive, os.path.getsize(path))
+            return
         for _ in range(LEGACY_PICKLES):
             if not file.peek(1):
                 break
@@ -43,7 +43,7 @@ def _scan_zip(archive: zipfile.ZipFile, file_size: int) -> None:
             sum(record.file_size for record in records) > file_size):
         raise Hostile('its records are larger than the file')
     for record in records:
-        if record.filename.endswith('data.pkl'):
+        if record.filename.lower().endswith('data.pkl'):  # torch finds it in capitals, too
             with archive.open(record) as file:
                 _scan_pickle(file)
 
