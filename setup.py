@@ -15,7 +15,7 @@ setup(
     license='Apache-2.0',
     packages=find_packages(include=['mae_mm', 'mae_mm.*']),
     python_requires='>=3.10',
-    install_requires=['torch>=2.6', 'numpy>=1.24'],
+    install_requires=['torch>=2.6', 'numpy>=1.24', 'safetensors>=0.4'],
     # The OpenMMLab packages come under several distribution names (mmcv, mmcv-lite, onedl-mmcv, ...) that install
     # the same modules. Whoever has one of them keeps it; importing mae_mm checks the modules themselves.
     extras_require={

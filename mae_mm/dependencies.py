@@ -10,6 +10,7 @@ from contextlib import redirect_stdout
 REQUIRED = {
     'torch': ('2.6', 'torch'),
     'numpy': ('1.24', 'numpy'),
+    'safetensors': ('0.4', 'safetensors'),
     'mmengine': ('0.10.4', 'mmengine'),
     'mmcv': ('2.0.0', 'mmcv-lite'),
     'mmseg': ('1.2.0', 'onedl-mmsegmentation'),

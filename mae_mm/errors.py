@@ -1,4 +1,5 @@
 """The error that is a message to the user."""
+from collections.abc import Iterable
 
 
 class InputError(ValueError):
@@ -7,3 +8,10 @@ class InputError(ValueError):
     The message is one line that names the thing and says what to do. The command line tools
     print it without a stack trace and exit with status 2.
     """
+
+
+def listed(names: Iterable[str]) -> str:
+    """The first three of some names, none longer than a line."""
+    names = list(names)
+    shown = [name if len(name) <= 100 and name.isprintable() else repr(name[:100]) for name in names[:3]]
+    return ', '.join(shown) + (f' and {len(names) - 3} more' if len(names) > 3 else '')

@@ -19,8 +19,8 @@ def randomise(model: nn.Module, seed: int = 0) -> None:
 
 def peer_backbone(img_size, **sizes) -> nn.Module:
     init_default_scope('mmseg')
-    return MODELS.build(dict(type='MAE', img_size=img_size, init_values=1.0, norm_cfg=dict(type='LN', eps=1e-6),
-                             **{**TINY, **sizes}))
+    return MODELS.build({'type': 'MAE', 'img_size': img_size, 'init_values': 1.0,
+                         'norm_cfg': dict(type='LN', eps=1e-6), **TINY, **sizes})
 
 
 def our_backbone(img_size, **sizes) -> nn.Module:

@@ -12,15 +12,14 @@ import numpy as np
 import pytest
 import torch
 from mmengine.logging import HistoryBuffer
-from mmengine.registry import init_default_scope
-from mmseg.registry import MODELS
 
-from mae_mm.checkpoint import AtomicBackend, convert, load_into, load_weights, read_checkpoint, recognise
+from mae_mm.checkpoint import AtomicBackend, convert, load_into, load_weights, loading, read_checkpoint, recognise
+from mae_mm.checkpoint.loading import encoder_of
 from mae_mm.checkpoint.writing import from_plain, to_plain
 from mae_mm.models import MAE
 from mae_mm.models.position import resize_pos_embed
 
-from .conftest import run_tool
+from .conftest import run_inside, run_tool
 from .peers import peer_backbone, randomise
 
 SIZES = dict(img_size=32, patch_size=8, embed_dims=24, num_layers=2, num_heads=2)
@@ -48,20 +47,6 @@ def official_mae(embed_dims=24, depth=2, num_patches=16) -> dict:
     return {name: torch.randn(shape, generator=generator) * .1 for name, shape in shapes.items()}
 
 
-def official_beit() -> dict:
-    """The same for BEiT's: layer scale, no bias of k, one bias table for all layers, no position embedding."""
-    weights = {name: tensor for name, tensor in official_mae().items() if 'decoder' not in name}
-    del weights['pos_embed']
-    for i in range(2):
-        del weights[f'blocks.{i}.attn.qkv.bias']
-        for name in ('attn.q_bias', 'attn.v_bias', 'gamma_1', 'gamma_2'):
-            weights[f'blocks.{i}.{name}'] = torch.randn(24, generator=torch.Generator().manual_seed(i))
-    weights['rel_pos_bias.relative_position_bias_table'] = torch.randn(7 * 7 + 3, 2)
-    weights['rel_pos_bias.relative_position_index'] = torch.zeros(17, 17, dtype=torch.long)
-    weights['lm_head.weight'] = torch.randn(8, 24)
-    return weights
-
-
 def test_official_names_become_those_of_mmsegs_converter():
     script = Path(mmseg.__file__).parent / '.mim/tools/model_converters/beit2mmseg.py'
     spec = importlib.util.spec_from_file_location('beit2mmseg', script)
@@ -78,10 +63,10 @@ def test_official_names_become_those_of_mmsegs_converter():
 def test_conversion_counts_every_tensor():
     weights = official_mae()
     done = convert(weights)
-    assert done.format == 'mae' and done.kept == 2  # cls_token, pos_embed
-    assert done.renamed + done.kept + len(done.dropped) == len(weights)
-    assert all(name.startswith(('decoder', 'mask_token')) for name in done.dropped)
-    assert recognise(done.weights) == 'mae_mm'
+    assert done.format == 'mae' and not done.dropped and len(done.weights) == len(weights)
+    encoder, aside = encoder_of(done.weights)
+    assert len(encoder) + len(aside) == len(weights) and all(name.startswith('decoder.') for name in aside)
+    assert recognise(done.weights) == recognise(encoder) == 'mae_mm'
 
 
 @pytest.mark.parametrize('wrap', [
@@ -113,27 +98,6 @@ def test_official_positions_are_resized_to_the_models_grid(tmp_path):
     torch.testing.assert_close(model.pos_embed[0, 1:], expected.permute(0, 2, 3, 1).reshape(48, 24))
 
 
-def test_beit_is_the_same_function_after_conversion():
-    weights = official_beit()
-    done = convert(weights)
-    assert done.format == 'beit'
-    assert set(done.dropped) == {'mask_token', 'rel_pos_bias.relative_position_index', 'lm_head.weight'}
-    ours = MAE(**SIZES, rel_pos_bias=True, init_values=1., out_indices=1)
-    ours.load_state_dict(done.weights, strict=True)
-    # mmseg's BEiT keeps the biases of q and v apart, and has no position embedding
-    init_default_scope('mmseg')
-    peer = MODELS.build(dict(type='BEiT', **SIZES, out_indices=1, final_norm=True, norm_cfg=dict(type='LN', eps=1e-6)))
-    state = {name: tensor for name, tensor in done.weights.items()
-             if name != 'pos_embed' and not name.endswith('qkv.bias')}
-    for i in range(2):
-        state.update({f'layers.{i}.attn.{name}': weights[f'blocks.{i}.attn.{name}'] for name in ('q_bias', 'v_bias')})
-    missing, unexpected = peer.load_state_dict(state, strict=False)
-    assert not unexpected and all('relative_position_index' in name for name in missing)
-    peer.eval()
-    images = torch.randn(1, 3, 32, 32)
-    torch.testing.assert_close(ours.eval()(images)[0], peer(images)[0], rtol=0, atol=1e-5)
-
-
 def test_published_segmentation_weights_load_strictly():
     peer = peer_backbone(64)
     randomise(peer)
@@ -159,6 +123,30 @@ def test_what_does_not_match_is_an_error_and_nothing_is_loaded():
                  'not in the model: layers.7.ln1.weight'):
         assert name in str(error.value)
     assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
+
+
+def test_a_load_is_reported_in_numbers_and_names(tmp_path, monkeypatch):
+    said = []
+    monkeypatch.setattr(loading, 'print_log', lambda message, **_: said.append(message))
+    torch.save(official_mae(), tmp_path / 'mae.pth')
+    MAE(**{**SIZES, 'img_size': 48}, rel_pos_bias=True, init_values=1., final_norm=False,
+        init_cfg=dict(type='Pretrained', checkpoint=str(tmp_path / 'mae.pth'))).init_weights()
+    assert len(said) == 1
+    assert 'mae.pth: loaded 28 tensors, of them resized 1; newly initialised 6 (layers.0.' in said[0]
+    assert 'and 3 more); ignored 17 (decoder.mask_token, ' in said[0]
+
+
+def test_training_starts_from_a_pretraining_file_that_cannot_be_tested(config, tmp_path, capsys):
+    model = MAE(img_size=32, patch_size=8, embed_dims=16, num_layers=4, num_heads=2)
+    torch.save(model.state_dict(), tmp_path / 'mae.pth')
+    options = ['--work-dir', tmp_path, '--cfg-options']
+    assert run_inside('tools/train.py', config, *options, f'load_from={tmp_path / "mae.pth"}', 'train_cfg.max_iters=1',
+                      'train_cfg.val_interval=9', 'default_hooks.checkpoint.interval=1') == 0
+    trained = torch.load(tmp_path / 'iter_1.pth', weights_only=True)['state_dict']
+    torch.testing.assert_close(trained['backbone.cls_token'], model.cls_token, rtol=0, atol=1e-2)
+    capsys.readouterr()
+    assert run_inside('tools/test.py', config, tmp_path / 'mae.pth', *options, 'train_cfg.max_iters=1') == 2
+    assert 'mae.pth does not fit the model: missing: backbone.' in capsys.readouterr().err
 
 
 def test_unknown_formats_are_refused(tmp_path):

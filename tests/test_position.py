@@ -5,12 +5,15 @@ import torch
 
 from mae_mm.models import position
 
+from . import official
+
 
 def test_resizing_a_grid_to_itself_is_the_identity():
     rows = torch.randn(12, 5)
     assert position.resize_grid(rows, (3, 4), (3, 4)) is rows
     table = torch.randn(position.bias_table_rows((3, 4)), 2)
-    assert position.resize_bias_table(table, (3, 4), (3, 4)) is table
+    for method in ('bicubic', 'geometric'):
+        assert position.resize_bias_table(table, (3, 4), (3, 4), method) is table
 
 
 def test_resizing_commutes_with_transposing():
@@ -68,3 +71,29 @@ def test_sincos_is_the_official_table():
 def test_sincos_refuses_a_width_that_it_cannot_divide():
     with pytest.raises(ValueError, match='multiple of 4, not 10'):
         position.sincos_position(10, (2, 2))
+
+
+def test_positions_are_resized_as_by_the_official_interpolate_pos_embed():
+    source = torch.randn(1, 197, 8, generator=torch.Generator().manual_seed(7))
+    resized = position.resize_pos_embed(source, (14, 14), (32, 32))[0, official.POSITION_ROWS, :5]
+    torch.testing.assert_close(resized, torch.tensor(official.POSITIONS), rtol=0, atol=1e-6)
+
+
+def test_bias_tables_are_resized_geometrically_as_by_beit():
+    source = torch.randn(172, 2, generator=torch.Generator().manual_seed(9))
+    resized = position.resize_bias_table(source, (7, 7), (16, 16), 'geometric')
+    torch.testing.assert_close(resized[official.BIAS_ROWS], torch.tensor(official.BIASES), rtol=0, atol=1e-5)
+    assert torch.equal(resized[-3:], source[-3:])
+
+
+@pytest.mark.parametrize('source, target', [((3, 5), (8, 5)), ((6, 4), (3, 2)), ((1, 4), (2, 4)), ((2, 2), (1, 40))])
+def test_geometric_resizing_keeps_small_offsets_and_commutes_with_transposing(source, target):
+    rows, columns = position.offset_grid(source)
+    values = torch.randn(rows, columns, 2)
+    there = position.resize_grid_geometrically(values.reshape(-1, 2), (rows, columns), position.offset_grid(target))
+    there = there.reshape(*position.offset_grid(target), 2)
+    assert torch.isfinite(there).all()
+    torch.testing.assert_close(there[target[0] - 1, target[1] - 1], values[source[0] - 1, source[1] - 1])  # offset 0
+    transposed = position.resize_grid_geometrically(values.transpose(0, 1).reshape(-1, 2), (columns, rows),
+                                                    position.offset_grid(target[::-1]))
+    torch.testing.assert_close(transposed.reshape(*position.offset_grid(target[::-1]), 2), there.transpose(0, 1))

@@ -3,20 +3,32 @@ import os
 import subprocess
 import sys
 
+import modelindex
 import pytest
 import yaml
+
+from mae_mm.checkpoint.download import MD5, published_hash
 
 from .conftest import ROOT
 
 
 def test_index_of_models_points_at_what_is_there():
-    imported = yaml.safe_load((ROOT / 'metafile.yml').read_text())['Import']
-    models = [model for path in imported for model in yaml.safe_load((ROOT / path).read_text())['Models']]
-    assert {model['Name'] for model in models} >= {'upernet_mae-base_fp16_8x2_512x512_160k_ade20k'}
-    for model in models:
-        assert (ROOT / model['Config']).is_file()
-        assert (ROOT / model['Config']).stem == model['Name']
-        assert model['Metadata']['Source'] and model['Results']
+    index = modelindex.load(str(ROOT / 'metafile.yml'))
+    index.build_models_with_collections()
+    assert {model.name for model in index.models} >= {'upernet_mae-base_fp16_8x2_512x512_160k_ade20k'}
+    for model in index.models:
+        assert (ROOT / model.config).is_file()
+        assert model.metadata.data['Source']
+        assert model.results is None or (ROOT / model.config).stem == model.name
+
+
+def test_published_hashes_are_those_that_downloads_are_checked_against():
+    indices = [yaml.safe_load(path.read_text()) for path in ROOT.glob('configs/*/mae.yml')]
+    entries = [model for index in indices for model in index['Models']]
+    known = {entry['Weights']: entry['Metadata'].get('Hash') for entry in entries if 'Weights' in entry}
+    assert len(known) == 22 and set(MD5) <= set(known)
+    for url, digits in known.items():
+        assert published_hash(url) == (tuple(digits.split()) if digits else None)
 
 
 @pytest.mark.parametrize('content, says', [

@@ -1,130 +1,224 @@
-"""The formats that weights come in, as data: a signature to recognise each, and a table of renames.
-
-Our own names are the published ones of mmsegmentation's MAE (``patch_embed.projection``, ``layers.N.ln1``, ...).
-"""
+"""Weights of one format in the names of another, by the tables."""
+import functools
+import math
 import re
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from ..errors import InputError
+from ..errors import InputError, listed
+from .grids import Grid, bias_table_rows, grid_of_index
+from .tables import FORMATS, MMPRETRAIN_CLASS_TOKEN, TARGETS, Format, Rows
 
-# (pattern, replacement): the first pattern that matches a whole key renames it; None drops it.
-Renames = list[tuple[str, str | None]]
-
-# facebookresearch/mae (models_mae.py, models_vit.py) and microsoft/unilm's BEiT (modeling_pretrain.py,
-# modeling_finetune.py), encoder only.
-OFFICIAL: Renames = [
-    (r'(cls_token|pos_embed)', r'\1'),
-    (r'patch_embed\.proj\.(.+)', r'patch_embed.projection.\1'),
-    (r'blocks\.(\d+)\.norm([12])\.(.+)', r'layers.\1.ln\2.\3'),
-    (r'blocks\.(\d+)\.mlp\.fc1\.(.+)', r'layers.\1.ffn.layers.0.0.\2'),
-    (r'blocks\.(\d+)\.mlp\.fc2\.(.+)', r'layers.\1.ffn.layers.1.\2'),
-    (r'blocks\.(\d+)\.(attn\.(?:qkv|proj)\..+|attn\.relative_position_bias_table|gamma_[12])', r'layers.\1.\2'),
-    (r'norm\.(.+)', r'ln1.\1'),
-    (r'(.+\.)?relative_position_index', None),  # follows from the grid
-    (r'mask_token|decoder_.+', None),  # the decoder of pre-training
-    (r'(head|fc_norm|lm_head)\..+', None),  # classifiers, and BEiT's prediction of visual tokens
-]
-
-# Ours, and mmsegmentation's: an encoder by itself or inside a segmentor.
-OURS: Renames = [
-    (r'((?:backbone\.)?)patch_embed\.proj\.(.+)', None),  # mmseg's beit2mmseg wrote it under both names
-    (r'(.+\.)?relative_position_index', None),
-    (r'(.+)', r'\1'),
-]
-
-# Format -> keys that a file of it has, in the order in which they are tried.
-SIGNATURES: dict[str, tuple[str, ...]] = {
-    'beit': ('patch_embed.proj.weight', 'blocks.0.norm1.weight', 'blocks.0.attn.qkv.weight', 'blocks.0.gamma_1'),
-    'mae': ('patch_embed.proj.weight', 'blocks.0.norm1.weight', 'blocks.0.attn.qkv.weight', 'pos_embed'),
-    'mae_mm': ('patch_embed.projection.weight', 'layers.0.ln1.weight', 'layers.0.attn.qkv.weight', 'cls_token'),
+ABSURD_PATCHES = 2**16  # more than any image of this field has
+# What the ``_metadata`` of a state dict may tell of a module.
+FACTS: dict[str, Callable[[Any], bool]] = {
+    'version': lambda value: isinstance(value, int),
+    'grid': lambda value: isinstance(value, (list, tuple)) and [type(side) for side in value] == [int, int],
+    'num_heads': lambda value: isinstance(value, int) and value > 0,
 }
-RENAMES: dict[str, Renames] = {'beit': OFFICIAL, 'mae': OFFICIAL, 'mae_mm': OURS}
-
-
-def recognise(state_dict: Mapping[str, Tensor]) -> str:
-    """The format of a state dict, a key of ``RENAMES``.
-
-    Raises:
-        ValueError: none of the known formats has such names.
-    """
-    keys = {key.removeprefix('backbone.') for key in state_dict}
-    for name, signature in SIGNATURES.items():
-        if keys.issuperset(signature):
-            return name
-    examples = ', '.join(list(state_dict)[:3]) or 'none at all'
-    raise InputError(f'weights of an unknown format (tensors such as {examples}); known are {", ".join(RENAMES)}')
 
 
 @dataclass
 class Conversion:
-    """Weights in our names, and what became of the names that they came with."""
+    """Weights in our names, and what became of the file's tensors.
+
+    ``weights`` have the names of ``MaskedAutoencoder``, of a classifier or of a segmentor if the file holds more
+    than an encoder, else the backbone's own; their ``_metadata`` tells the grid where the file does.
+    """
     format: str
     weights: 'OrderedDict[str, Tensor]' = field(default_factory=OrderedDict)
-    renamed: int = 0
-    kept: int = 0
     dropped: list[str] = field(default_factory=list)
 
 
-def convert(state_dict: Mapping[str, Tensor]) -> Conversion:
-    """Weights of any known format in our names.
+def recognise(state_dict: Mapping[str, Tensor]) -> str:
+    """The format of a state dict, a key of ``FORMATS``.
 
     Raises:
-        ValueError: an unknown format, or a tensor that the format's table does not have.
+        ValueError: none of the known formats has such names.
     """
+    for name, format_ in FORMATS.items():
+        keys = {_canonical(key, format_) for key in state_dict}
+        if any(keys.issuperset(signature) for signature in format_.signatures):
+            return name
+    raise InputError(f'weights of an unknown format (tensors such as {listed(state_dict) or "none at all"}); '
+                     f'known are {", ".join(FORMATS)}')
+
+
+def convert(state_dict: Mapping[str, Tensor], own: Collection[str] = ()) -> Conversion:
+    """Weights of any known format in our names.
+
+    Args:
+        own: the names of a model; weights that have just these are its own, whatever its parts are.
+
+    Raises:
+        ValueError: an unknown format, a tensor that the format does not have, or weights that are not finite.
+    """
+    _check_finite(state_dict)
+    if own and state_dict.keys() == set(own):
+        done = Conversion('mae_mm', OrderedDict(state_dict))
+        done.weights._metadata = _told(state_dict)  # type: ignore[attr-defined]
+        return done
     done = Conversion(recognise(state_dict))
-    if hasattr(state_dict, '_metadata'):
-        done.weights._metadata = state_dict._metadata  # type: ignore[attr-defined]
-    if done.format == 'beit':
-        state_dict = _unfold_beit(state_dict)
+    format_ = FORMATS[done.format]
+    weights: OrderedDict[str, Tensor] = OrderedDict()
     unknown = []
     for key, tensor in state_dict.items():
-        known, name = _rename(key, RENAMES[done.format])
-        if not known:
-            unknown.append(key)
-        elif name is None:
+        canonical = _canonical(key, format_)
+        name = translate(canonical, format_.rows) if format_.rows else canonical
+        if any(re.fullmatch(pattern, canonical) for pattern in format_.dropped):
             done.dropped.append(key)
+        elif name is None:
+            unknown.append(key)
         else:
-            done.weights[name] = tensor
-            done.renamed += name != key
-            done.kept += name == key
+            weights[name] = tensor
     if unknown:
         raise InputError(f'a {done.format} file with {len(unknown)} tensors that this format does not have: '
-                         f'{", ".join(unknown[:3])}')
+                         f'{listed(unknown)}')
+    grid = next(filter(None, (grid_of_index(state_dict[key]) for key in done.dropped
+                              if key.endswith('relative_position_index'))), None)
+    join_attention(weights)
+    _complete_beit(weights, grid)
+    _check_embeddings(weights)
+    done.weights = _with_metadata(weights, _told(state_dict), 'cls_token' in state_dict, grid)
     return done
 
 
-def _rename(key: str, renames: Renames) -> tuple[bool, str | None]:
-    """Whether a table has a key, and its new name, None for one to drop."""
-    for pattern, replacement in renames:
-        match = re.fullmatch(pattern, key)
+def translate(name: str, rows: Rows) -> str | None:
+    """A name's counterpart: the left column's becomes the right one's; None if no row has it."""
+    for source, target in rows:
+        match = _pattern(source).fullmatch(name)
         if match:
-            return True, None if replacement is None else match.expand(replacement)
-    return False, None
+            first, *others = re.split(r'[#*?]', target)
+            return first + ''.join(value + part for value, part in zip(match.groups(), others, strict=True))
+    return None
 
 
-def _unfold_beit(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """BEiT's weights with what a plain ViT keeps explicitly.
+@functools.lru_cache(maxsize=1024)
+def _pattern(name: str) -> re.Pattern[str]:
+    groups = {'#': r'([0-9]+)', '*': '(weight|bias)', '?': '(.+)'}
+    return re.compile(''.join(groups.get(character, re.escape(character)) for character in name))
 
-    The biases of q and v (k has none, and none of k's would change a softmax) become one of qkv; a bias table
-    that all layers share becomes one for each; absent position embeddings become zeros.
+
+def _canonical(key: str, format_: Format) -> str:
+    for pattern, replacement in format_.aliases:
+        key = re.sub(pattern, replacement, key)
+    return key
+
+
+def _check_finite(state_dict: Mapping[str, Tensor]) -> None:
+    broken = [name for name, tensor in state_dict.items()
+              if tensor.is_floating_point() and not torch.isfinite(tensor).all()]
+    if broken:
+        raise InputError(f'weights that are not finite numbers: {listed(broken)}')
+
+
+def _check_embeddings(weights: Mapping[str, Tensor]) -> None:
+    """What is looked at before a model is there must be what its name says."""
+    for name, dimensions in (('cls_token', 3), ('pos_embed', 3), ('patch_embed.projection.weight', 4)):
+        tensor = weights.get(f'backbone.{name}')
+        if tensor is None or tensor.dim() != dimensions or not tensor.numel():
+            raise InputError(f'weights whose {name} is ' + ('not there' if tensor is None else
+                                                            f'of shape {tuple(tensor.shape)}'))
+
+
+def join_attention(weights: 'OrderedDict[str, Tensor]') -> None:
+    """Make one ``attn.qkv`` of ``attn.q``, ``attn.k`` and ``attn.v``, in place.
+
+    BEiT's k has no bias, as none would change a softmax: it becomes zeros.
     """
-    weights = dict(state_dict)
-    depth = sum(bool(re.fullmatch(r'blocks\.\d+\.norm1\.weight', key)) for key in weights)
-    shared = weights.pop('rel_pos_bias.relative_position_bias_table', None)
-    for layer in range(depth):
-        attn = f'blocks.{layer}.attn'
-        if f'{attn}.q_bias' in weights:
-            q, v = weights.pop(f'{attn}.q_bias'), weights.pop(f'{attn}.v_bias')
-            weights[f'{attn}.qkv.bias'] = torch.cat([q, torch.zeros_like(q), v])
-        if shared is not None:
-            weights[f'{attn}.relative_position_bias_table'] = shared.clone()
-    table = weights.get('blocks.0.attn.relative_position_bias_table')
-    if 'pos_embed' not in weights and table is not None:
-        side = (int((len(table) - 3)**.5) + 1) // 2  # BEiT is square: (2 * side - 1)^2 + 3 rows
-        weights['pos_embed'] = weights['cls_token'].new_zeros(1, 1 + side * side, weights['cls_token'].shape[-1])
+    for name in [name for name in weights if re.search(r'\.attn\.q\.(weight|bias)$', name)]:
+        prefix, kind = re.sub(r'\.q\.\w+$', '', name), name.rpartition('.')[2]
+        q, k, v = (weights.pop(f'{prefix}.{part}.{kind}', None) for part in 'qkv')
+        if q is None or v is None or q.shape != v.shape or (k is not None and k.shape != q.shape):
+            raise InputError(f'{prefix}: the {kind} of q, of k and of v do not fit each other')
+        weights[f'{prefix}.qkv.{kind}'] = torch.cat([q, torch.zeros_like(q) if k is None else k, v])
+
+
+def split_attention(weights: 'OrderedDict[str, Tensor]') -> None:
+    """The inverse of :func:`join_attention`."""
+    for name in [name for name in weights if re.search(r'\.attn\.qkv\.(weight|bias)$', name)]:
+        prefix, kind = name.rsplit('.qkv.', 1)
+        for part, tensor in zip('qkv', weights.pop(name).chunk(3), strict=True):
+            weights[f'{prefix}.{part}.{kind}'] = tensor
+
+
+def _complete_beit(weights: 'OrderedDict[str, Tensor]', grid: Grid | None) -> None:
+    """Give BEiT's weights what a plain ViT keeps explicitly, in place.
+
+    A bias table that all layers share becomes one for each; absent position embeddings become zeros.
+    """
+    table_name = 'attn.relative_position_bias_table'
+    shared = weights.pop('backbone.relative_position_bias_table', None)
+    if shared is not None:
+        for name in [name for name in weights if re.fullmatch(r'backbone\.layers\.[0-9]+\.ln1\.weight', name)]:
+            weights[name.replace('ln1.weight', table_name)] = shared
+    table = weights.get(f'backbone.layers.0.{table_name}')
+    if 'backbone.pos_embed' in weights or table is None:
+        return
+    if grid is None:  # (2h - 1)(2w - 1) + 3 rows, of square images
+        side = (math.isqrt(max(len(table) - 3, 0)) + 1) // 2
+        grid = (side, side)
+    if bias_table_rows(grid) != len(table) or grid[0] * grid[1] > ABSURD_PATCHES:
+        raise InputError(f'bias tables of {len(table)} rows, which belong to no square, and no position embedding '
+                         'that tells of which grid they are')
+    width = len(weights['backbone.layers.0.ln1.weight'])
+    weights['backbone.pos_embed'] = table.new_zeros(()).expand(1, 1 + grid[0] * grid[1], width)
+
+
+def _told(state_dict: Mapping[str, Tensor]) -> dict[str, dict[str, Any]]:
+    """What a state dict's ``_metadata`` tells of its modules, as far as it makes sense."""
+    metadata = getattr(state_dict, '_metadata', None)
+    return {key: {fact: value for fact, value in facts.items() if fact in FACTS and FACTS[fact](value)}
+            for key, facts in (metadata if isinstance(metadata, dict) else {}).items()
+            if isinstance(key, str) and isinstance(facts, dict)}
+
+
+def _with_metadata(weights: 'OrderedDict[str, Tensor]', told: dict[str, dict[str, Any]], bare: bool,
+                   grid: Grid | None) -> 'OrderedDict[str, Tensor]':
+    """Weights with what is told of each module; without the prefix if there is nothing but a backbone.
+
+    ``bare``: it is told of a backbone by itself.
+    """
+    if bare:
+        told = {f'backbone.{key}'.rstrip('.'): facts for key, facts in told.items()}
+    if grid is not None:
+        told.setdefault('backbone', {}).setdefault('grid', grid)
+    if all(name.startswith('backbone.') for name in weights):
+        weights = OrderedDict((name.removeprefix('backbone.'), tensor) for name, tensor in weights.items())
+        told = {key.removeprefix('backbone').removeprefix('.'): facts for key, facts in told.items()
+                if key.startswith('backbone')}
+    weights._metadata = told  # type: ignore[attr-defined]
     return weights
+
+
+def export(weights: Mapping[str, Tensor], target: str) -> 'tuple[OrderedDict[str, Tensor], list[str]]':
+    """Weights in our names as ``target`` (a key of ``TARGETS``) has them, and the names that are left out.
+
+    Raises:
+        ValueError: the target has no place for a tensor.
+    """
+    bare = 'cls_token' in weights
+    full = OrderedDict((f'backbone.{name}' if bare else name, tensor) for name, tensor in weights.items())
+    rows, left_out = TARGETS[target]
+    if target == 'huggingface':
+        split_attention(full)
+    if target == 'mmpretrain' and 'backbone.fc_norm.weight' not in full:
+        rows = MMPRETRAIN_CLASS_TOKEN + rows
+    back = tuple((ours, theirs) for theirs, ours in rows)
+    done: OrderedDict[str, Tensor] = OrderedDict()
+    aside: list[str] = []
+    homeless: list[str] = []
+    for name, tensor in full.items():
+        theirs = translate(name, back)
+        if theirs is not None:  # mmsegmentation initialises a backbone from a file of it alone
+            done[theirs.removeprefix('backbone.') if bare and target == 'mmseg' else theirs] = tensor
+        else:
+            (aside if re.fullmatch(left_out, name) else homeless).append(name)
+    if homeless:
+        raise InputError(f'{target} has no place for {len(homeless)} of the tensors: {listed(homeless)}')
+    return done, aside

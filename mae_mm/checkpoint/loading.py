@@ -1,121 +1,178 @@
 """Loading loudly: what a checkpoint did not match is an error with the names."""
 import re
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mmengine.logging import print_log
+from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from ..errors import InputError
+from ..errors import InputError, listed
 from .formats import convert
-from .reading import read_checkpoint
+from .grids import decide_grid
+from .reading import read_checkpoint, tensors_of
 
 # Sized by the image and resized by the backbone when they are loaded.
 RESIZED = re.compile(r'(.+\.)?(pos_embed|relative_position_bias_table)')
 # What pre-training does not have, and fine-tuning starts anew.
-NEW_IN_BACKBONE = re.compile(r'layers\.\d+\.(attn\.relative_position_bias_table|gamma_[12])')
+NEW_IN_BACKBONE = r'layers\.\d+\.(attn\.relative_position_bias_table|gamma_[12])|fc_norm\.(weight|bias)'
+# Last normalisations, of the tokens or of their mean: a backbone has one of them or none.
+LAST_NORM = ('ln1.', 'fc_norm.')
+INIT_OPTIONS = ('type', 'checkpoint', 'grid', 'bias_resize')
 
 
-def tensors_of(checkpoint: Any) -> Mapping[str, Tensor]:
-    """The state dict inside a checkpoint: under ``state_dict`` or ``model``, or the checkpoint itself.
+def load_weights(source: str, trust: bool = False) -> 'OrderedDict[str, Tensor]':
+    """The weights of a file, a folder or a URL of any known format, in our names.
 
-    Raises:
-        ValueError: it holds no tensors.
-    """
-    if isinstance(checkpoint, dict):
-        for key in ('state_dict', 'model'):
-            if isinstance(checkpoint.get(key), dict):
-                checkpoint = checkpoint[key]
-                break
-        if checkpoint and all(isinstance(value, Tensor) for value in checkpoint.values()):
-            return checkpoint
-    raise InputError('a file without weights: neither tensors by name, nor a "state_dict" or "model" of them')
-
-
-def load_weights(source: str) -> 'OrderedDict[str, Tensor]':
-    """The weights of a file or URL of any known format, in our names.
-
-    The names are a segmentor's or a classifier's (``backbone.*``, ...) if the file holds one, else the backbone's.
+    The names are those of ``MaskedAutoencoder`` if it holds a decoder, of a classifier or segmentor
+    (``backbone.*``, ...) if it holds a head, else the backbone's.
 
     Raises:
         ValueError: an unreadable file or an unknown format.
     """
-    checkpoint = read_checkpoint(source)
+    checkpoint = read_checkpoint(source, trust)
     try:
         return convert(tensors_of(checkpoint)).weights
     except InputError as error:
         raise InputError(f'{source}: {error}') from None
 
 
-def load_into(model: nn.Module, weights: Mapping[str, Tensor], source: str, new: str = '(?!)') -> None:
-    """Load weights that must match the model by name and, but for positions, by shape.
+def encoder_of(weights: Mapping[str, Tensor]) -> 'tuple[OrderedDict[str, Tensor], list[str]]':
+    """The backbone's own weights, in its names, and the names of all others."""
+    metadata = getattr(weights, '_metadata', {})
+    if 'cls_token' in weights:
+        encoder, aside = OrderedDict(weights), []
+    else:
+        encoder = OrderedDict((name.removeprefix('backbone.'), tensor) for name, tensor in weights.items()
+                              if name.startswith('backbone.'))
+        aside = [name for name in weights if not name.startswith('backbone.')]
+        metadata = {'': metadata.get('backbone', {})}
+    encoder._metadata = metadata  # type: ignore[attr-defined]
+    return encoder, aside
+
+
+def in_full(weights: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    """The weights as those of a model with a backbone, if they are a backbone's own."""
+    if 'cls_token' not in weights:
+        return weights
+    full = OrderedDict((f'backbone.{name}', tensor) for name, tensor in weights.items())
+    metadata = getattr(weights, '_metadata', {})
+    full._metadata = {f'backbone.{key}'.rstrip('.'): facts  # type: ignore[attr-defined]
+                      for key, facts in metadata.items()}
+    return full
+
+
+def load_into(model: nn.Module, weights: Mapping[str, Tensor], source: str, new: str = '(?!)',
+              ignored: Sequence[str] = (), grid: Any = None, bias_resize: str = 'bicubic') -> None:
+    """Load weights that must match the model by name and, but for positions, by shape; and report it.
 
     Args:
         source: where they come from, for the messages.
         new: pattern of parameters that may be missing from the weights; they keep their values.
+        ignored: names that were left aside, for the report.
+        grid: ``(height, width)`` in patches of the weights' positions, if their file does not tell.
+        bias_resize: how tables are resized, ``'bicubic'`` or ``'geometric'``.
 
     Raises:
         ValueError: with the names of what does not match; nothing has been loaded then.
     """
     state = model.state_dict()
-    problems: list[str] = []
-
-    def complain(what: str, names: list[str]) -> None:
-        if names:
-            more = f' and {len(names) - 3} more' if len(names) > 3 else ''
-            problems.append(f'{what} {", ".join(names[:3])}{more}')
-
-    complain('another shape:', [
-        f'{name} is {_shape(tensor)} where the model has {_shape(state[name])}' for name, tensor in weights.items()
-        if name in state and not _fits(name, tensor, state[name])])
     missing = [name for name in state if name not in weights]
-    complain('missing:', [name for name in missing if not re.fullmatch(new, name)])
-    complain('not in the model:', [
-        name for name in weights if name not in state and not name.endswith('relative_position_index')])
-    if problems:
-        raise InputError(f'{source} does not fit the model: {"; ".join(problems)}. '
-                         'Use the config that the checkpoint was made with')
-    model.load_state_dict(weights, strict=False)
-    resized = [name for name, tensor in weights.items() if name in state and tensor.shape != state[name].shape]
+    shared = [name for name in weights if name in state]
+    problems = {
+        'another shape': [f'{name} is {_shape(weights[name])} where the model has {_shape(state[name])}'
+                          for name in shared if not _fits(name, weights[name], state[name])],
+        'missing': [name for name in missing if not re.fullmatch(new, name)],
+        'not in the model': [
+            name for name in weights if name not in state and not name.endswith('relative_position_index')],
+    }
+    if any(problems.values()):
+        told = '; '.join(f'{what}: {listed(names)}' for what, names in problems.items() if names)
+        raise InputError(f'{source} does not fit the model: {told}. Use the config that the checkpoint was made with')
+    placed = OrderedDict(weights)
+    try:
+        placed._metadata = _with_grids(model, weights, grid, bias_resize)  # type: ignore[attr-defined]
+    except InputError as error:
+        raise InputError(f'{source}: {error}') from None
+    model.load_state_dict(placed, strict=False)
+    resized = [name for name in shared if weights[name].shape != state[name].shape]
     print_log(
-        f'{source}: loaded {len(state) - len(missing)} tensors, of them resized {len(resized)}; '
-        f'newly initialised {len(missing)}', logger='current')
+        f'{source}: loaded {len(state) - len(missing)} tensors, of them resized {len(resized)}; newly initialised '
+        f'{len(missing)}{_examples(missing)}; ignored {len(ignored)}{_examples(ignored)}', logger='current')
 
 
 def _shape(tensor: Tensor) -> str:
     return 'x'.join(map(str, tensor.shape)) or 'scalar'
 
 
+def _examples(names: Sequence[str]) -> str:
+    return f' ({listed(names)})' if names else ''
+
+
 def _fits(name: str, tensor: Tensor, own: Tensor) -> bool:
     if RESIZED.fullmatch(name):
-        return tensor.dim() == own.dim() and tensor.shape[-1] == own.shape[-1]
+        return tensor.dim() == own.dim() and tensor.shape[-1] == own.shape[-1] and tensor.shape[:-2] == own.shape[:-2]
     return tensor.shape == own.shape
 
 
-def initialise_backbone(backbone: nn.Module, source: str) -> None:
-    """Load a pre-trained encoder from a file or URL of any known format.
+def _with_grids(model: nn.Module, weights: Mapping[str, Tensor], grid: Any, bias_resize: str) -> dict[str, dict]:
+    """The weights' metadata, in which every module with positions is told the grid that its come from."""
+    metadata = {key: dict(facts) for key, facts in getattr(weights, '_metadata', {}).items()}
+    for name in [name for name in weights if re.fullmatch(r'(.+\.)?pos_embed', name)]:
+        prefix = name.removesuffix('pos_embed')
+        rows = {len(tensor) for key, tensor in weights.items()
+                if key.startswith(prefix) and key.endswith('relative_position_bias_table')}
+        own = getattr(model.get_submodule(prefix[:-1]), 'grid', None)
+        if own is not None:  # not so in backbones of other packages, which resize nothing
+            facts = metadata.setdefault(prefix[:-1], {})
+            told = facts.get('grid') if grid is None else grid
+            facts['grid'] = decide_grid(weights[name].shape[1] - 1, rows, told, own)
+            facts['bias_resize'] = bias_resize
+    return metadata
 
-    Bias tables and layer scale may be missing, as pre-training has none; a head, a decoder, or a last
-    normalisation that the backbone does not have, is left aside.
+
+def initialise_backbone(backbone: BaseModule, source: str) -> None:
+    """Load a pre-trained encoder from a file, a folder or a URL of any known format.
+
+    Bias tables, layer scale and the normalisation of pooled tokens may be missing, as pre-training has none; a
+    head, a decoder, or a last normalisation that the backbone does not have, is left aside. The backbone's
+    ``init_cfg`` may say ``grid`` and ``bias_resize``; see :func:`load_into`.
 
     Raises:
         ValueError: an unreadable file, an unknown format, or another encoder.
     """
-    weights = load_weights(source)
-    prefix = 'backbone.' if any(name.startswith('backbone.') for name in weights) else ''
+    options: dict[str, Any] = dict(backbone.init_cfg or {})
+    unknown = set(options) - set(INIT_OPTIONS)
+    if unknown or options.get('bias_resize', 'bicubic') not in ('bicubic', 'geometric'):
+        raise InputError(f'init_cfg={options}: it takes {", ".join(INIT_OPTIONS)}, and bias_resize is \'bicubic\' or '
+                         '\'geometric\'')
+    encoder, ignored = encoder_of(load_weights(source))
     own = backbone.state_dict()
-    encoder: OrderedDict[str, Tensor] = OrderedDict()
-    ignored = []
-    for name, tensor in weights.items():
-        local = name.removeprefix(prefix)
-        if name.startswith(prefix) and (local in own or not local.startswith('ln1.')):
-            encoder[local] = tensor
-        else:
-            ignored.append(name)
-    metadata = getattr(weights, '_metadata', {})
-    encoder._metadata = {'': metadata.get(prefix.rstrip('.'), {})}  # type: ignore[attr-defined]
-    load_into(backbone, encoder, source, new=NEW_IN_BACKBONE.pattern)
-    if ignored:
-        print_log(f'{source}: ignored {len(ignored)} tensors that are not the encoder\'s, such as {ignored[0]}',
-                  logger='current')
+    for name in [name for name in encoder if name.startswith(LAST_NORM) and name not in own]:
+        ignored.append(name)
+        del encoder[name]
+    load_into(backbone, encoder, source, NEW_IN_BACKBONE, ignored, options.get('grid'),
+              options.get('bias_resize', 'bicubic'))
+
+
+def start_from(model: nn.Module, weights: Mapping[str, Tensor], source: str) -> None:
+    """Load a model's start for training: of its parts (backbone, decoder, heads), those that the weights have.
+
+    A part that the weights lack altogether is new, and one that the model lacks altogether is ignored; within the
+    parts that both have, everything must match but what :func:`initialise_backbone` may leave out.
+
+    Args:
+        weights: named :func:`in_full`.
+
+    Raises:
+        ValueError: see :func:`load_into`.
+    """
+    state = model.state_dict()
+    own, theirs = ({name.split('.')[0] for name in names} for names in (state, weights))
+    ignored = [name for name in weights if name.split('.')[0] not in own or (
+        name.removeprefix('backbone.').startswith(LAST_NORM) and name not in state)]
+    kept = OrderedDict((name, tensor) for name, tensor in weights.items() if name not in ignored)
+    kept._metadata = getattr(weights, '_metadata', {})  # type: ignore[attr-defined]
+    new = '|'.join([rf'backbone\.({NEW_IN_BACKBONE})', *(rf'{re.escape(part)}\..+' for part in own - theirs)])
+    load_into(model, kept, source, new, ignored)

@@ -3,16 +3,29 @@ import argparse
 import importlib
 import os
 import pickle
+import re
+import zipfile
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping
 from typing import Any
-from urllib.error import URLError
-from urllib.parse import urlparse
 
 import numpy as np
 import torch
 from mmengine.logging import HistoryBuffer
+from torch import Tensor, nn
 from torch.serialization import safe_globals
 
-from ..errors import InputError
+from ..errors import InputError, listed
+from .download import download
+from .huggingface import read_config, read_safetensors, weights_of_folder
+from .scanning import Hostile, scan
+
+DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64, torch.uint8, torch.int8, torch.int16,
+          torch.int32, torch.int64, torch.bool)
+TRUST = 'if you trust whoever made it, convert it with tools/model_converters/beit2mmseg.py --trust'
+# What torch raises for files that are something else, or end too soon.
+DAMAGE = (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, LookupError, TypeError, AttributeError,
+          AssertionError, MemoryError, OverflowError, OSError, ImportError, zipfile.BadZipFile)
 
 
 def _history_statistic(owner: Any, name: str) -> Any:
@@ -22,54 +35,134 @@ def _history_statistic(owner: Any, name: str) -> Any:
     return getattr(HistoryBuffer, name)
 
 
+def _scalar(dtype: Any, data: Any) -> Any:
+    """numpy's ``scalar`` of bytes that are there; it would allocate any number of them."""
+    if not isinstance(dtype, np.dtype) or dtype.hasobject or len(data) != dtype.itemsize:
+        raise pickle.UnpicklingError('a scalar of another size')
+    return np.frombuffer(data if isinstance(data, bytes) else data.encode('latin-1'), dtype)[0]
+
+
 def _allowed() -> list[Any]:
     """Classes beside tensors and builtin types that real training checkpoints hold."""
     core = importlib.import_module('numpy._core.multiarray' if hasattr(np, '_core') else 'numpy.core.multiarray')
     named: list[tuple[Any, str]] = [(_history_statistic, 'builtins.getattr')]
-    for function in ('scalar', '_reconstruct'):
-        named += [(getattr(core, function), f'{module}.multiarray.{function}')
-                  for module in ('numpy._core', 'numpy.core')]
+    for module in ('numpy._core', 'numpy.core'):
+        named += [(_scalar, f'{module}.multiarray.scalar'), (core._reconstruct, f'{module}.multiarray._reconstruct')]
     dtypes = {type(np.dtype(kind)) for kind in '?bBhHiIlLqQefdgFD'}
     return [HistoryBuffer, np.ndarray, np.dtype, argparse.Namespace, *dtypes, *named]
 
 
-def _download(url: str) -> str:
-    """Fetch a URL into torch's cache, with a progress bar; a file that is there already is taken as it is."""
-    path = os.path.join(torch.hub.get_dir(), 'checkpoints', os.path.basename(urlparse(url).path))
-    if not os.path.isfile(path):
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        try:
-            torch.hub.download_url_to_file(url, path)  # into a temporary file first
-        except (URLError, OSError, ValueError) as error:
-            raise InputError(f'{url} could not be downloaded: {error}') from error
-    return path
-
-
-def read_checkpoint(source: str) -> Any:
-    """What a checkpoint file holds, on the CPU.
+def read_checkpoint(source: str, trust: bool = False) -> Any:
+    """What a checkpoint holds, on the CPU.
 
     Args:
-        source: a path, or a URL, which is downloaded once.
+        source: a path, also of a Hugging Face folder, or a URL, which is downloaded once.
+        trust: load what is refused otherwise, and run what it asks for.
 
     Raises:
         ValueError: the file is not there, is not a checkpoint, or holds more than tensors, builtin types and the
             few classes that training checkpoints of this field do; nothing of it is run.
     """
-    path = _download(source) if source.startswith(('http://', 'https://')) else os.path.expanduser(source)
+    path = locate(source)
+    checkpoint = _read_file(path, trust)
+    if not os.path.isdir(os.path.expanduser(source)) or not isinstance(checkpoint, dict):
+        return checkpoint
+    weights = OrderedDict(checkpoint)
+    weights._metadata = read_config(os.path.dirname(path))  # type: ignore[attr-defined]
+    return dict(state_dict=weights)
+
+
+def locate(source: str) -> str:
+    """The file with the weights of a path, a Hugging Face folder or a URL, which is downloaded once.
+
+    Raises:
+        ValueError: it is not there.
+    """
+    if source.startswith(('http://', 'https://')):
+        return download(source)
+    path = os.path.expanduser(source)
+    if os.path.isdir(path):
+        return weights_of_folder(path)
     if not os.path.isfile(path):
         raise InputError(f'{path}: no such checkpoint')
+    return path
+
+
+def add_trust_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument('--trust', action='store_true',
+                        help='read a file that is refused otherwise, and RUN what it asks for')
+
+
+def _read_file(path: str, trust: bool) -> Any:
+    if path.endswith('.safetensors'):
+        checkpoint = read_safetensors(path)
+    elif trust:
+        checkpoint = _load(path, weights_only=False)
+    else:
+        try:
+            scan(path)
+        except Hostile as error:
+            raise InputError(f'{path} was refused: {error}') from None
+        except DAMAGE as error:
+            raise InputError(f'{path} is not a checkpoint, or a damaged one') from error
+        checkpoint = _load(path, weights_only=True)
+    _check_tensors(checkpoint, path)
+    return checkpoint
+
+
+def _load(path: str, weights_only: bool) -> Any:
     try:
         with safe_globals(_allowed()):
-            return torch.load(path, map_location='cpu', weights_only=True)
-    except pickle.UnpicklingError as error:
-        try:
-            with safe_globals(_allowed()):
-                classes = torch.serialization.get_unsafe_globals_in_checkpoint(path)
-        except Exception:  # noqa: BLE001 - whatever the file is, it cannot tell
-            classes = []
+            return torch.load(path, map_location='cpu', weights_only=weights_only)
+    except DAMAGE as error:
+        classes = _unsafe_classes(path, error) if weights_only else []
         if not classes:
             raise InputError(f'{path} is not a checkpoint, or a damaged one') from error
-        raise InputError(f'{path} was refused: it wants to run {", ".join(classes[:5])} beside loading '
-                         'tensors') from error
-    except (RuntimeError, EOFError, ValueError, KeyError, TypeError, AttributeError, AssertionError) as error:
-        raise InputError(f'{path} is not a checkpoint, or a damaged one') from error
+        raise InputError(f'{path} was refused: it wants to run {listed(classes)} beside loading tensors; '
+                         f'{TRUST}') from error
+
+
+def _unsafe_classes(path: str, error: BaseException) -> list[str]:
+    """What a file asks for that is not allowed: all of it, or the first of it in a file from before torch 1.6."""
+    if not isinstance(error, pickle.UnpicklingError):
+        return []
+    try:
+        with safe_globals(_allowed()):
+            return torch.serialization.get_unsafe_globals_in_checkpoint(path)
+    except Exception:  # noqa: BLE001 - whatever the file is, it cannot tell
+        return re.findall(r'Unsupported global: GLOBAL (\S+)', str(error))[:1]
+
+
+def tensors_of(checkpoint: Any) -> Mapping[str, Tensor]:
+    """The state dict inside a checkpoint: under ``state_dict`` or ``model``, or the checkpoint itself.
+
+    Raises:
+        ValueError: it holds no tensors.
+    """
+    if isinstance(checkpoint, dict):
+        for key in ('state_dict', 'model'):
+            if isinstance(checkpoint.get(key), dict):
+                checkpoint = checkpoint[key]
+                break
+        if checkpoint and all(isinstance(key, str) and isinstance(value, Tensor) for key, value in checkpoint.items()):
+            return checkpoint
+    raise InputError('a file without weights: neither tensors by name, nor a "state_dict" or "model" of them')
+
+
+def _check_tensors(checkpoint: Any, path: str) -> None:
+    """Refuse tensors that would take more memory than the file has, or that are no plain numbers."""
+    size = os.path.getsize(path)
+    for tensor in _tensors(checkpoint):
+        if (type(tensor) not in (Tensor, nn.Parameter) or tensor.is_nested or tensor.layout is not torch.strided
+                or tensor.device.type != 'cpu' or tensor.dtype not in DTYPES):
+            raise InputError(f'{path} was refused: it holds tensors that are no plain numbers')
+        if tensor.numel() * tensor.element_size() > size:
+            raise InputError(f'{path} was refused: it holds a tensor of shape {tuple(tensor.shape)}, more than the '
+                             f'{size} bytes of the file')
+
+
+def _tensors(checkpoint: Any) -> Iterator[Tensor]:
+    """The tensors of a checkpoint and of the dicts in it."""
+    for value in checkpoint.values() if isinstance(checkpoint, dict) else ():
+        yield from (item for item in (value.values() if isinstance(value, dict) else (value, ))
+                    if isinstance(item, Tensor))

@@ -1,8 +1,10 @@
 """Writing checkpoints: whole or not at all, and of tensors and builtin types only."""
 import glob
 import io
+import json
 import os
 from collections import OrderedDict
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,7 @@ from mmengine.logging import HistoryBuffer
 from torch import Tensor
 
 from ..errors import InputError
+from .huggingface import CONFIG, WEIGHTS, safetensors_bytes
 
 ATOMIC = 'mae_mm.atomic'  # the name that a config's ``backend_args`` give
 _HISTORY = 'mmengine.HistoryBuffer'
@@ -46,10 +49,19 @@ register_backend(ATOMIC, AtomicBackend, force=True)
 
 
 def write_checkpoint(checkpoint: Any, path: str) -> None:
-    """``torch.save``, whole or not at all."""
+    """``torch.save``, or a safetensors file if ``path`` is named so; whole or not at all."""
+    if path.endswith('.safetensors'):
+        AtomicBackend().put(safetensors_bytes(checkpoint), path)
+        return
     buffer = io.BytesIO()
     torch.save(checkpoint, buffer)
     AtomicBackend().put(buffer.getbuffer(), path)
+
+
+def write_folder(weights: Mapping[str, Tensor], config: dict[str, Any], folder: str) -> None:
+    """A Hugging Face folder; its config, which makes it one, comes last."""
+    AtomicBackend().put(safetensors_bytes(weights), os.path.join(folder, WEIGHTS[0]))
+    AtomicBackend().put(json.dumps(config, indent=2).encode(), os.path.join(folder, CONFIG))
 
 
 def sweep_unfinished(folder: str) -> None:

@@ -2,18 +2,23 @@
 from typing import Any
 
 from mmengine.model import BaseTTAModel, is_model_wrapper
+from mmengine.runner import BaseLoop
 from mmengine.runner import Runner as _Runner
 
 from ..checkpoint.formats import convert
-from ..checkpoint.loading import load_into, tensors_of
-from ..checkpoint.reading import read_checkpoint
+from ..checkpoint.loading import in_full, load_into, start_from
+from ..checkpoint.reading import read_checkpoint, tensors_of
 from ..errors import InputError
 from ..registry import RUNNERS
 
 
 @RUNNERS.register_module()
 class Runner(_Runner):
-    """``load_from``, ``resume`` and tests take a file of any known format and refuse one that does not match."""
+    """``load_from``, ``resume`` and tests take a file of any known format and refuse one that does not match.
+
+    Training that starts from a file (``load_from``) may take a part of a model, as of a pre-training file the
+    backbone alone.
+    """
 
     def scale_lr(self, optim_wrapper: Any, auto_scale_lr: dict | None = None) -> None:
         """mmengine's, which leaves out that gradients of several batches make one step."""
@@ -38,9 +43,10 @@ class Runner(_Runner):
         while is_model_wrapper(model) or isinstance(model, BaseTTAModel):
             model = model.module
         try:
-            weights = convert(tensors_of(checkpoint)).weights
+            weights = in_full(convert(tensors_of(checkpoint), own=model.state_dict()).weights)
         except InputError as error:
             raise InputError(f'{filename}: {error}') from None
-        load_into(model, weights, filename)
+        training = isinstance(self._train_loop, BaseLoop)
+        (start_from if training and not self._resume else load_into)(model, weights, filename)
         self._has_loaded = True
         return checkpoint

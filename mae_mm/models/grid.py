@@ -1,11 +1,10 @@
 """Weights that belong to a grid of patches: they tell it when saved, and follow it when loaded."""
-import math
 from typing import Any
 
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from ..errors import InputError
+from ..checkpoint.grids import decide_grid
 from . import position
 from .position import Grid
 
@@ -16,6 +15,7 @@ class OnGrid(BaseModule):
     """A module with a ``pos_embed``, and perhaps relative position bias tables, for the patches of its ``grid``."""
     grid: Grid
     pos_embed: nn.Parameter
+    layers: nn.ModuleList
 
     def __init__(self, init_cfg: dict | None = None):
         super().__init__(init_cfg=init_cfg)
@@ -27,8 +27,9 @@ class OnGrid(BaseModule):
 
     def _save_to_state_dict(self, destination, prefix, keep_vars):
         super()._save_to_state_dict(destination, prefix, keep_vars)
-        if hasattr(destination, '_metadata'):  # rectangles with as many patches differ in nothing else
-            destination._metadata[prefix[:-1]]['grid'] = self.grid
+        if hasattr(destination, '_metadata'):  # weights tell neither
+            attention: Any = self.layers[0].attn
+            destination._metadata[prefix[:-1]].update(grid=self.grid, num_heads=attention.num_heads)
 
 
 def initialise_linear(module: nn.Module) -> None:
@@ -39,19 +40,6 @@ def initialise_linear(module: nn.Module) -> None:
             nn.init.zeros_(part.bias)
 
 
-def checkpoint_grid(num_patches: int, table_rows: int | None = None) -> Grid:
-    """The grid of a square image's weights that do not tell theirs.
-
-    Raises:
-        ValueError: no square has this number of patches.
-    """
-    side = math.isqrt(num_patches)
-    if side * side != num_patches or table_rows not in (None, position.bias_table_rows((side, side))):
-        raise InputError(f'the checkpoint has positions for {num_patches} patches, which is no square, and does '
-                         'not tell their grid; load it into a model of its own img_size and save it from there')
-    return side, side
-
-
 def fit_to_grid(module: OnGrid, state_dict: dict[str, Tensor], prefix: str, local_metadata: dict, *_: Any) -> None:
     """State-dict pre-hook: resize a checkpoint's positions and bias tables to the module's grid.
 
@@ -60,12 +48,15 @@ def fit_to_grid(module: OnGrid, state_dict: dict[str, Tensor], prefix: str, loca
     for key in [key for key in state_dict if key.startswith(prefix) and key.endswith('relative_position_index')]:
         del state_dict[key]
     positions = state_dict.get(f'{prefix}pos_embed')
-    tables = [key for key in state_dict if key.startswith(prefix) and key.endswith(BIAS_TABLE)]
-    table_rows = len(state_dict[tables[0]]) if tables else None
-    if positions is None or (positions.shape[1] == module.pos_embed.shape[1] and 'grid' not in local_metadata
-                             and table_rows in (None, position.bias_table_rows(module.grid))):
+    if positions is None:
         return
-    source = tuple(local_metadata.get('grid') or checkpoint_grid(positions.shape[1] - 1, table_rows))
+    tables = [key for key in state_dict if key.startswith(prefix) and key.endswith(BIAS_TABLE)]
+    rows = {len(state_dict[key]) for key in tables}
+    told = local_metadata.get('grid')
+    if told is None and positions.shape == module.pos_embed.shape and rows <= {position.bias_table_rows(module.grid)}:
+        return
+    source = decide_grid(positions.shape[1] - 1, rows, told, module.grid)
     state_dict[f'{prefix}pos_embed'] = position.resize_pos_embed(positions, source, module.grid)
     for key in tables:
-        state_dict[key] = position.resize_bias_table(state_dict[key], source, module.grid)
+        state_dict[key] = position.resize_bias_table(state_dict[key], source, module.grid,
+                                                     local_metadata.get('bias_resize', 'bicubic'))

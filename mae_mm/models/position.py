@@ -5,15 +5,13 @@ C channels, K attention heads.
 """
 import functools
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..checkpoint.grids import CLS_ROWS, Grid, bias_table_rows
 from .attention import BiasTable
-
-Grid = tuple[int, int]
-
-CLS_ROWS = 3  # the bias table's last rows: class to patch, patch to class, class to class
 
 
 def sincos_position(channels: int, grid: Grid) -> Tensor:
@@ -64,18 +62,43 @@ def offset_grid(grid: Grid) -> Grid:
     return 2 * grid[0] - 1, 2 * grid[1] - 1
 
 
-def bias_table_rows(grid: Grid) -> int:
-    """How many rows a bias table has for a grid."""
-    rows, columns = offset_grid(grid)
-    return rows * columns + CLS_ROWS
+def resize_bias_table(table: Tensor, source: Grid, target: Grid, method: str = 'bicubic') -> Tensor:
+    """Resize a ``(bias_table_rows, K)`` table to another grid; the three class rows stay as they are.
 
-
-def resize_bias_table(table: Tensor, source: Grid, target: Grid) -> Tensor:
-    """Resize a ``(bias_table_rows, K)`` table to another grid; the three class rows stay as they are."""
+    Args:
+        method: ``'bicubic'``, or ``'geometric'`` as BEiT's fine-tuning does.
+    """
     if source == target:
         return table
-    offsets = resize_grid(table[:-CLS_ROWS], offset_grid(source), offset_grid(target))
+    resize = resize_grid_geometrically if method == 'geometric' else resize_grid
+    offsets = resize(table[:-CLS_ROWS], offset_grid(source), offset_grid(target))
     return torch.cat([offsets, table[-CLS_ROWS:]])
+
+
+def resize_grid_geometrically(rows: Tensor, source: Grid, target: Grid) -> Tensor:
+    """:func:`resize_grid` for offsets: small ones keep their values and large ones are spread out.
+
+    The source's offsets are placed at distances that grow geometrically, so that the largest is the target's
+    largest, and a cubic spline goes through them (microsoft/unilm, beit/run_class_finetuning.py).
+    """
+    values = rows.double().reshape(*source, -1).numpy(force=True)
+    for axis in (0, 1):
+        values = _spread(values, source[axis], target[axis], axis)
+    return torch.from_numpy(values).to(rows).reshape(target[0] * target[1], -1)
+
+
+def _spread(values: np.ndarray, source: int, target: int, axis: int) -> np.ndarray:
+    from scipy.interpolate import CubicSpline  # slow to import
+    if source in (1, target):  # a single offset, 0, or all of them in place
+        return np.repeat(values, target // source, axis=axis)
+    low, high = 1.01, 1.5  # BEiT's bounds on the ratio
+    while high - low > 1e-6:
+        ratio = (low + high) / 2
+        low, high = (low, ratio) if (1 - ratio**(source // 2)) / (1 - ratio) > target // 2 else (ratio, high)
+    outward = np.cumsum(ratio ** np.arange(source // 2))
+    places = np.concatenate([-outward[::-1], [0], outward])
+    wanted = np.arange(target) - target // 2
+    return CubicSpline(places, values, axis=axis)(wanted.clip(places[0], places[-1]))
 
 
 @functools.lru_cache(maxsize=8)

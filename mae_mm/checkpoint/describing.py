@@ -1,0 +1,74 @@
+"""What weights in our names are weights of."""
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+from ..errors import InputError
+from .grids import Grid, square
+
+# Weights do not tell the number of attention heads. Width of a published encoder or decoder -> its heads.
+HEADS = {'backbone': {768: 12, 1024: 16, 1280: 16}, 'decoder': {512: 16}}
+
+
+@dataclass
+class Transformer:
+    """An encoder or a decoder; ``num_heads`` and ``grid`` are None if nothing tells them."""
+    embed_dims: int
+    num_layers: int
+    hidden_dims: int
+    num_heads: int | None
+    grid: Grid | None
+
+
+@dataclass
+class Description:
+    """What a file holds: an encoder, and perhaps a decoder, a classifier of so many classes, other heads' names."""
+    backbone: Transformer
+    patch_size: int
+    in_channels: int
+    rel_pos_bias: bool
+    layer_scale: bool
+    final_norm: bool
+    decoder: Transformer | None
+    num_classes: int | None
+    heads: list[str]
+
+
+def describe(weights: Mapping[str, Tensor]) -> Description:
+    """Look at weights in our names, those of a backbone alone or of more.
+
+    Raises:
+        ValueError: a part of an encoder or decoder is not there.
+    """
+    bare = 'cls_token' in weights
+    full = {f'backbone.{name}': tensor for name, tensor in weights.items()} if bare else dict(weights)
+    told = getattr(weights, '_metadata', {})
+    try:
+        projection = full['backbone.patch_embed.projection.weight']
+        _, in_channels, patch_size, _ = projection.shape
+        backbone = _transformer(full, 'backbone', told.get('' if bare else 'backbone', {}))
+        decoder = _transformer(full, 'decoder', told.get('decoder', {})) if 'decoder.pred.weight' in full else None
+    except (KeyError, ValueError, IndexError) as error:
+        raise InputError(f'an encoder or decoder that is not whole: {error}') from None
+    head = full.get('head.fc.weight')
+    return Description(
+        backbone, patch_size, in_channels,
+        rel_pos_bias='backbone.layers.0.attn.relative_position_bias_table' in full,
+        layer_scale='backbone.layers.0.gamma_1' in full,
+        final_norm='backbone.ln1.weight' in full,
+        decoder=decoder,
+        num_classes=None if head is None else len(head),
+        heads=sorted({name.split('.')[0] for name in full} - {'backbone', 'decoder', 'head'}))
+
+
+def _transformer(weights: Mapping[str, Tensor], part: str, told: Mapping[str, Any]) -> Transformer:
+    num_layers = sum(bool(re.fullmatch(rf'{part}\.layers\.\d+\.ln1\.weight', name)) for name in weights)
+    width = weights[f'{part}.pos_embed'].shape[2]
+    table = weights.get(f'{part}.layers.0.attn.relative_position_bias_table')
+    num_heads = HEADS[part].get(width) if table is None else table.shape[1]
+    grid = told.get('grid') or square(weights[f'{part}.pos_embed'].shape[1] - 1)
+    return Transformer(width, num_layers, len(weights[f'{part}.layers.0.ffn.layers.0.0.weight']),
+                       told.get('num_heads') or num_heads, tuple(grid) if grid else None)
