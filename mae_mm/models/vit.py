@@ -48,8 +48,9 @@ class MAE(OnGrid):
         with_cp: recompute activations in the backward pass instead of keeping them.
         frozen_stages: 0 freezes the embeddings, n also the first n layers; -1 freezes nothing.
         arch: ``'base'``, ``'large'`` or ``'huge'`` in place of the four sizes.
-        init_cfg: ``dict(type='Pretrained', checkpoint=PATH_OR_URL)`` takes an official MAE or BEiT file, or one
-            of ours, as it is.
+        init_cfg: ``dict(type='Pretrained', checkpoint=...)`` takes a file, folder or URL of any known format as it
+            is (``checkpoint/tables.py``); ``grid=(h, w)`` tells the grid of positions whose file does not, and
+            ``bias_resize='geometric'`` resizes bias tables as BEiT does.
 
     Raises:
         ValueError: sizes that do not fit each other, an unknown ``arch``, a layer that is not there.
