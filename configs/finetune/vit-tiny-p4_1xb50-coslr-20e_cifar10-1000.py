@@ -1,6 +1,6 @@
 """The small CIFAR-10 encoder on 1,000 labelled images, 100 of each class, on two CPU cores.
 
-    CONFIG=configs/finetune/vit-tiny-p4_1xb50-coslr-50e_cifar10-1000.py
+    CONFIG=configs/finetune/vit-tiny-p4_1xb50-coslr-20e_cifar10-1000.py
     python tools/train.py $CONFIG                   # from scratch
     python tools/train.py $CONFIG --cfg-options model.backbone.init_cfg.type=Pretrained \
         model.backbone.init_cfg.checkpoint=CHECKPOINT    # from a checkpoint of pre-training, the same schedule
@@ -47,11 +47,11 @@ val_dataloader = dict(
     dataset=dict(type='CustomDataset', data_root=data_root, data_prefix='val', pipeline=test_pipeline))
 test_dataloader = val_dataloader
 
-max_epochs = 50
-warmup_epochs = 5
+max_epochs = 20
+warmup_epochs = 2
 optim_wrapper = dict(
     type='OptimWrapper',
-    optimizer=dict(type='AdamW', lr=5e-4, betas=(0.9, 0.999), weight_decay=0.05),
+    optimizer=dict(type='AdamW', lr=1e-3, betas=(0.9, 0.999), weight_decay=0.05),
     constructor='mae_mm.LayerDecayConstructor',
     paramwise_cfg=dict(layer_decay_rate=0.75, norm_decay_mult=0., bias_decay_mult=0., flat_decay_mult=0.))
 param_scheduler = [
