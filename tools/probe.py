@@ -19,6 +19,7 @@ except ImportError as error:
     raise SystemExit(f'error: {error}') from None
 
 import torch
+from mmengine.logging import MMLogger
 from mmengine.registry import MODELS, init_default_scope
 
 UNTRAINED = 'untrained'
@@ -36,6 +37,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     for folder in (args.train, args.test):
         if not os.path.isdir(folder):
             raise InputError(f'{folder}: no such folder')
+    MMLogger.get_instance('probe', log_level='WARNING')  # not a line for each tensor that is initialised
     cfg = read_config(args.config)
     init_default_scope(cfg.default_scope)
     loaders = [labelled_loader(folder, cfg.test_pipeline) for folder in (args.train, args.test)]
