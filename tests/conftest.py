@@ -1,5 +1,6 @@
 """What several tests need: a tiny data set, a tiny config, and the command line as a user calls it."""
 import importlib.util
+import logging
 import os
 import subprocess
 import sys
@@ -88,3 +89,32 @@ def trained(config, tmp_path_factory):
     work_dir = tmp_path_factory.mktemp('trained')
     output = run_tool('tools/train.py', config, '--work-dir', work_dir)
     return work_dir, output
+
+
+@pytest.fixture(scope='session')
+def images(tmp_path_factory):
+    """Fifteen images of several sizes in nested folders, without labels."""
+    root = tmp_path_factory.mktemp('images')
+    rng = np.random.default_rng(0)
+    for i in range(15):
+        folder = root / ('', 'some', 'some/more')[i % 3]
+        folder.mkdir(exist_ok=True)
+        cv2.imwrite(str(folder / f'{i}.png'), rng.integers(256, size=(32 + i, 50 - i, 3)).astype(np.uint8))
+    (root / 'notes.txt').write_text('no image')
+    return root
+
+
+@pytest.fixture
+def error_of(capsys, monkeypatch):
+    """Call a tool; its last line, which must be an error of one line."""
+    monkeypatch.setattr(logging, 'raiseExceptions', False)  # handlers of earlier calls write to a closed capture
+
+    def call(*args) -> str:
+        assert run_inside(*args) == 2
+        output = capsys.readouterr().err
+        assert 'Traceback' not in output
+        last = output.strip().splitlines()[-1]
+        assert last.startswith('error: ')
+        return last
+
+    return call

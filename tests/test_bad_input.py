@@ -1,30 +1,12 @@
 """What a user does wrong ends with one line that names the thing, exit status 2, and nothing half-written."""
-import logging
-
 import cv2
 import numpy as np
 import pytest
 import torch
 
-from .conftest import run_inside, run_tool
+from .conftest import run_tool
 
 TRAIN, TEST = 'tools/train.py', 'tools/test.py'
-
-
-@pytest.fixture
-def error_of(capsys, monkeypatch):
-    """Call a tool; its last line, which must be an error of one line."""
-    monkeypatch.setattr(logging, 'raiseExceptions', False)  # handlers of earlier calls write to a closed capture
-
-    def call(*args) -> str:
-        assert run_inside(*args) == 2
-        output = capsys.readouterr().err
-        assert 'Traceback' not in output
-        last = output.strip().splitlines()[-1]
-        assert last.startswith('error: ')
-        return last
-
-    return call
 
 
 def test_the_command_line_itself(config, tmp_path):

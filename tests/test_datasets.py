@@ -1,0 +1,44 @@
+"""Folders of images, and samplers of epochs."""
+import pytest
+
+from mae_mm.datasets import ClassFolder, EpochSampler, ImageFolder
+from mae_mm.errors import InputError
+
+
+def test_held_out_images_are_not_trained_on(images):
+    train, held_out = (ImageFolder(data_root=str(images), held_out=.3, split=split) for split in ('train', 'held_out'))
+    names = [{dataset.get_data_info(i)['img_path'] for i in range(len(dataset))} for dataset in (train, held_out)]
+    assert not names[0] & names[1] and len(names[0] | names[1]) == 15 and min(map(len, names)) > 1
+    assert len(ImageFolder(data_root=str(images), split='held_out')) == 15
+    with pytest.raises(InputError, match="split='test' is neither"):
+        ImageFolder(data_root=str(images), split='test')
+    with pytest.raises(InputError, match=r"held_out=1e-09 leaves no images for split='held_out' of 15"):
+        ImageFolder(data_root=str(images), held_out=1e-9, split='held_out')
+
+
+def test_some_images_of_each_class(tmp_path):
+    for name, count in (('cat', 7), ('dog', 4)):
+        (tmp_path / name).mkdir()
+        for i in range(count):
+            (tmp_path / name / f'{i}.png').write_bytes(b'')
+    chosen = ClassFolder(data_root=str(tmp_path), per_class=3)
+    assert [info['gt_label'] for info in map(chosen.get_data_info, range(6))] == [0] * 3 + [1] * 3
+    assert len(chosen) == 6 and chosen.metainfo['classes'] == ('cat', 'dog')
+    with pytest.raises(InputError, match='class dog has 4 images, fewer than per_class=5'):
+        ClassFolder(data_root=str(tmp_path), per_class=5)
+
+
+def test_epochs_draw_anew_and_processes_share_them():
+    sampler = EpochSampler(range(6), seed=1)
+    first = list(sampler)
+    sampler.set_epoch(1)
+    second = list(sampler)
+    assert sorted(first) == sorted(second) == list(range(6)) and first != second
+    assert len({draw.key for draw in first + second}) == 12
+    halves = []
+    for rank in (0, 1):
+        half = EpochSampler(range(6), seed=1)
+        half.rank, half.world_size, half.num_samples = rank, 2, 3
+        halves.append(list(half))
+    shared = [draw for pair in zip(*halves, strict=True) for draw in pair]
+    assert shared == first and [draw.key for draw in shared] == [draw.key for draw in first]
