@@ -1,4 +1,4 @@
-# make demo   pre-train, train, test and look at a tiny model on two CPU cores
+# make demo   train, test and look at a tiny model on two CPU cores
 # make test   everything that must pass
 # make check  ruff, mypy and codespell alone
 # PYTHON=...  the interpreter that .venv is made with (3.11 or later)
@@ -7,7 +7,6 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 PY := .venv/bin/python
 INSTALLED := .venv/.installed
 DEMO := work_dirs/demo
-DEMO_PRETRAIN := configs/demo/mae-tiny_64x64_digits.py
 DEMO_CONFIG := configs/demo/upernet_mae-tiny_64x64_digits.py
 
 .PHONY: demo test check install
@@ -23,18 +22,9 @@ $(INSTALLED): $(wildcard requirements/*.txt) setup.py
 
 demo: $(INSTALLED)
 	$(PY) tools/dataset_converters/digit_scenes.py data/digit_scenes
-	$(PY) tools/train.py $(DEMO_PRETRAIN) --work-dir $(DEMO)/pretrain
-	$(PY) tools/train.py $(DEMO_CONFIG) --work-dir $(DEMO)/pretrained --cfg-options \
-		model.backbone.init_cfg.type=Pretrained model.backbone.init_cfg.checkpoint=$$(cat $(DEMO)/pretrain/last_checkpoint)
-	$(PY) tools/train.py $(DEMO_CONFIG) --work-dir $(DEMO)/scratch
-	for run in pretrained scratch; do \
-		$(PY) tools/test.py $(DEMO_CONFIG) $$(cat $(DEMO)/$$run/last_checkpoint) --work-dir $(DEMO)/$$run \
-			--show-dir $(DEMO)/$$run/pictures || exit; \
-	done
-	@echo "what the pre-trained model makes of hidden patches, and then of digits; and the mIoU with and without:"
-	@ls $(DEMO)/pretrain/*/vis_data/vis_image/reconstruction_*.png | tail -n 1
-	@$(PY) tools/contact_sheet.py $(DEMO)/pretrained/pictures $(DEMO)/pictures.png
-	@grep -H '"mIoU"' $(DEMO)/pretrained/metrics.json $(DEMO)/scratch/metrics.json
+	$(PY) tools/train.py $(DEMO_CONFIG) --work-dir $(DEMO)
+	$(PY) tools/test.py $(DEMO_CONFIG) $$(cat $(DEMO)/last_checkpoint) --work-dir $(DEMO) --eval mIoU --show-dir $(DEMO)/pictures
+	$(PY) tools/contact_sheet.py $(DEMO)/pictures $(DEMO)/pictures.png
 
 check: $(INSTALLED)
 	$(PY) -m ruff check .

@@ -18,7 +18,7 @@ model = dict(
     decode_head=dict(in_channels=[width] * 4, channels=32, num_classes=num_classes, loss_decode=loss),
     auxiliary_head=dict(in_channels=width, channels=32, num_classes=num_classes, loss_decode=loss))
 
-max_iters = 700
+max_iters = 1500
 warmup_iters = 50
 optim_wrapper = dict(
     type='OptimWrapper', optimizer=dict(type='AdamW', lr=3e-3, betas=(0.9, 0.95), weight_decay=0.05))

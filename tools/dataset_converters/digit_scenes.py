@@ -28,17 +28,16 @@ def photographs(split: str) -> list[np.ndarray]:
 
 
 def background(photos: list[np.ndarray], side_px: int, rng: np.random.Generator) -> np.ndarray:
-    """A square crop of one to three times the side of a photograph, scaled to the side and darkened."""
+    """A square crop of one to three times the side of a photograph, scaled to the side."""
     photo = photos[rng.integers(len(photos))]
     crop = min(int(side_px * rng.uniform(1, 3)), *photo.shape[:2])
     y, x = (rng.integers(size - crop + 1) for size in photo.shape[:2])
-    scaled = cv2.resize(photo[y:y + crop, x:x + crop], (side_px, side_px), interpolation=cv2.INTER_AREA)
-    return (scaled * rng.uniform(.1, .35)).astype(np.uint8)
+    return cv2.resize(photo[y:y + crop, x:x + crop], (side_px, side_px), interpolation=cv2.INTER_AREA)
 
 
 def paste(image: np.ndarray, labels: np.ndarray, digit: np.ndarray, label: int, rng: np.random.Generator) -> None:
     """Draw a digit (8 x 8 values from 0 to 16) in one bright colour, in place."""
-    size = int(rng.uniform(.4, .65) * len(image))
+    size = int(rng.uniform(.35, .55) * len(image))
     stroke = cv2.resize(digit.astype(np.float32) / 16, (size, size), interpolation=cv2.INTER_CUBIC).clip(0, 1)
     y, x = rng.integers(len(image) - size + 1, size=2)
     colour = rng.uniform(150, 255, 3)
@@ -49,10 +48,10 @@ def paste(image: np.ndarray, labels: np.ndarray, digit: np.ndarray, label: int, 
 
 def make_scene(photos: list[np.ndarray], digits: np.ndarray, targets: np.ndarray, side_px: int,
                rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """A scene of one to three digits: ``(H, W, 3)`` RGB and ``(H, W)`` labels."""
+    """A scene of one to four digits: ``(H, W, 3)`` RGB and ``(H, W)`` labels."""
     image = background(photos, side_px, rng)
     labels = np.zeros((side_px, side_px), dtype=np.uint8)
-    for i in rng.integers(len(digits), size=rng.integers(1, 4)):
+    for i in rng.integers(len(digits), size=rng.integers(1, 5)):
         paste(image, labels, digits[i], int(targets[i]) + 1, rng)
     return image, labels
 
