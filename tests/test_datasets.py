@@ -1,8 +1,13 @@
 """Folders of images, and samplers of epochs."""
+import importlib.util
+
 import pytest
+from PIL import Image
 
 from mae_mm.datasets import ClassFolder, EpochSampler, ImageFolder
 from mae_mm.errors import InputError
+
+from .conftest import ROOT
 
 
 def test_held_out_images_are_not_trained_on(images):
@@ -42,3 +47,17 @@ def test_epochs_draw_anew_and_processes_share_them():
         halves.append(list(half))
     shared = [draw for pair in zip(*halves, strict=True) for draw in pair]
     assert shared == first and [draw.key for draw in shared] == [draw.key for draw in first]
+
+
+def test_a_data_set_of_torchvision_becomes_a_folder(tmp_path):
+    spec = importlib.util.spec_from_file_location('tool', ROOT / 'tools/dataset_converters/image_folder.py')
+    tool = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(tool)
+
+    class Pairs(list):
+        classes = ('cat', 'dog')
+
+    tool.write_split(Pairs((Image.new('RGB', (4, 4), (i, 0, 0)), i % 3 - 1) for i in range(6)), str(tmp_path))
+    assert sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob('*.png')) == [
+        '000000.png', '000003.png', 'cat/000001.png', 'cat/000004.png', 'dog/000002.png', 'dog/000005.png']
+    assert Image.open(tmp_path / 'dog/000005.png').getpixel((0, 0)) == (5, 0, 0)
