@@ -79,8 +79,7 @@ class MAE(OnGrid):
             if arch not in ARCHITECTURES:
                 raise InputError(f'arch={arch!r} is not one of {", ".join(ARCHITECTURES)}')
             embed_dims, num_layers, num_heads, mlp_ratio = ARCHITECTURES[arch].values()
-        self.patch_size = patch_size
-        self.in_channels = in_channels
+        self.patch_size, self.in_channels = patch_size, in_channels
         self.embed_dims = embed_dims
         self.num_layers = num_layers
         self.rel_pos_bias = rel_pos_bias
