@@ -102,6 +102,11 @@ def test_layer_decay_is_mmsegs_but_for_the_embeddings():
 
     paramwise.custom_keys = {}  # the published recipe
     assert layer_decay_groups('mae_mm.LayerDecayConstructor', **paramwise)[0] == published
+    key = 'optim_wrapper.paramwise_cfg.custom_keys'  # as the docs say how to ask for it
+    cfg = read_config(str(ROOT / 'configs/mae/upernet_mae-base_fp16_8x2_512x512_160k_ade20k.py'), {
+        f'{key}.cls_token.decay_mult': 1, f'{key}.pos_embed.decay_mult': 1})
+    asked = layer_decay_groups('mae_mm.LayerDecayConstructor', **cfg.optim_wrapper.paramwise_cfg)[0]
+    assert asked == published
 
 
 @pytest.mark.parametrize('path', CONFIGS)

@@ -7,6 +7,8 @@ from mmengine.utils import ProgressBar
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+PENALTY = .01  # scikit-learn's C, the inverse of the weights' penalty
+
 
 @torch.no_grad()
 def mean_features(model: Any, loader: Any) -> tuple[Tensor, Tensor]:
@@ -27,16 +29,12 @@ def mean_features(model: Any, loader: Any) -> tuple[Tensor, Tensor]:
     return torch.cat(features), torch.tensor(labels)
 
 
-def linear_accuracy(train: tuple[Tensor, Tensor], test: tuple[Tensor, Tensor], strength: float = .01) -> float:
-    """Top-1, from 0 to 1, on ``test`` of multinomial logistic regression on the standardised features of ``train``.
-
-    Args:
-        strength: scikit-learn's ``C``, the inverse of the weights' penalty.
-    """
+def linear_accuracy(train: tuple[Tensor, Tensor], test: tuple[Tensor, Tensor]) -> float:
+    """Top-1, from 0 to 1, on ``test`` of multinomial logistic regression on the standardised features of ``train``."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
-    classifier = make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=1000))
+    classifier = make_pipeline(StandardScaler(), LogisticRegression(C=PENALTY, max_iter=1000))
     classifier.fit(train[0].numpy(), train[1].numpy())
     return float(classifier.score(test[0].numpy(), test[1].numpy()))
 

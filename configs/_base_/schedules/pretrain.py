@@ -18,7 +18,8 @@ optim_wrapper = dict(
         bias_decay_mult=0.,
         flat_decay_mult=0.,
         # facebookresearch/mae decays the two tokens (all but biases and vectors); mmpretrain's recipe does not. For
-        # the former: --cfg-options optim_wrapper.paramwise_cfg.custom_keys="{}"
+        # the former: --cfg-options optim_wrapper.paramwise_cfg.custom_keys.cls_token.decay_mult=1
+        # optim_wrapper.paramwise_cfg.custom_keys.mask_token.decay_mult=1
         custom_keys={'cls_token': dict(decay_mult=0.), 'mask_token': dict(decay_mult=0.)}))
 auto_scale_lr = dict(base_batch_size=base_batch_size, enable=False)
 accumulate = 1  # n: a batch goes through the card in n parts, which make one step

@@ -12,8 +12,9 @@ optim_wrapper = dict(
         flat_decay_mult=0.,
         # The published 48.13 was trained with decay on both embeddings, as its constructor compared their names
         # without 'backbone.'. Official MAE and BEiT recipes decay neither, and so does this config; for the
-        # former: --cfg-options optim_wrapper.paramwise_cfg.custom_keys="{}"
-        custom_keys={'backbone.cls_token': dict(decay_mult=0.), 'backbone.pos_embed': dict(decay_mult=0.)}))
+        # former: --cfg-options optim_wrapper.paramwise_cfg.custom_keys.cls_token.decay_mult=1
+        # optim_wrapper.paramwise_cfg.custom_keys.pos_embed.decay_mult=1
+        custom_keys={'cls_token': dict(decay_mult=0.), 'pos_embed': dict(decay_mult=0.)}))
 param_scheduler = [
     dict(type='LinearLR', start_factor=1e-6, by_epoch=False, begin=0, end=warmup_iters),
     dict(type='PolyLR', eta_min=0., power=1., begin=warmup_iters, end=max_iters, by_epoch=False),
