@@ -14,6 +14,7 @@ setup(
     long_description_content_type='text/markdown',
     license='Apache-2.0',
     packages=find_packages(include=['mae_mm', 'mae_mm.*']),
+    package_data={'mae_mm.datasets': ['imagenet_synsets.txt']},
     python_requires='>=3.10',
     install_requires=['torch>=2.6', 'numpy>=1.24', 'safetensors>=0.4'],
     # The OpenMMLab packages come under several distribution names (mmcv, mmcv-lite, onedl-mmcv, ...) that install

@@ -16,3 +16,5 @@ METRICS = root.Registry('metric', parent=root.METRICS, scope='mae_mm', locations
 OPTIM_WRAPPER_CONSTRUCTORS = root.Registry(
     'optimizer wrapper constructor', parent=root.OPTIM_WRAPPER_CONSTRUCTORS, scope='mae_mm',
     locations=['mae_mm.engine'])
+PARAM_SCHEDULERS = root.Registry(
+    'parameter scheduler', parent=root.PARAM_SCHEDULERS, scope='mae_mm', locations=['mae_mm.engine'])

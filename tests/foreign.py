@@ -6,7 +6,6 @@ from typing import Any
 
 import timm
 import torch
-import torch.nn.functional as F
 import transformers
 from mmengine.registry import init_default_scope
 from mmpretrain.registry import MODELS as MMPRETRAIN
@@ -56,16 +55,16 @@ def pixels(weights: OrderedDict) -> Tensor:
 
 def logits(weights: OrderedDict) -> Tensor:
     """A classifier's: of the class token, or of the mean of the patches if there is a norm for it."""
-    encoder, _ = encoder_of(weights)
-    norm = [encoder.pop(f'fc_norm.{kind}', None) for kind in ('weight', 'bias')]
-    beit = 'layers.0.gamma_1' in encoder
-    model = MAE(**SIZES, final_norm=norm[0] is None, rel_pos_bias=beit, init_values=1. if beit else None).eval()
-    load_into(model, encoder, 'peer')
-    if norm[0] is None:
-        feature = model.encode(images(), torch.arange(16)[None])[:, 0]
-    else:
-        feature = F.layer_norm(model(images())[0].flatten(2).mean(dim=2), (32, ), *norm, eps=1e-6)
-    return F.linear(feature, weights['head.fc.weight'], weights['head.fc.bias'])
+    init_default_scope('mmpretrain')
+    beit = 'backbone.layers.0.gamma_1' in weights
+    out_type = 'avg_featmap' if 'backbone.fc_norm.weight' in weights else 'cls_token'
+    model = MMPRETRAIN.build(dict(
+        type='ImageClassifier',
+        backbone=dict(type='mae_mm.MAE', **SIZES, out_type=out_type, rel_pos_bias=beit,
+                      init_values=1. if beit else None),
+        head=dict(type='LinearClsHead', num_classes=len(weights['head.fc.weight']), in_channels=SIZES['embed_dims'])))
+    load_into(model, weights, 'peer')
+    return model.eval()(images())
 
 
 def maps(weights: OrderedDict) -> Tensor:

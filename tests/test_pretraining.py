@@ -31,10 +31,9 @@ train_dataloader = dict(batch_size=4, num_workers=0, persistent_workers=False,
 val_dataloader = dict(num_workers=0, persistent_workers=False,
                       dataset=dict(data_root='{data}', held_out=.3, pipeline=test_pipeline))
 test_dataloader = val_dataloader
-max_epochs = 2
 optim_wrapper = dict(optimizer=dict(lr=1e-2))
-train_cfg = dict(max_epochs=max_epochs, val_interval=1)
-param_scheduler = [dict(_base_.warmup, end=1), dict(_base_.cosine, begin=1, end=max_epochs)]
+train_cfg = dict(max_epochs=2, val_interval=1)
+param_scheduler = dict(warmup=1)
 default_hooks = dict(logger=dict(interval=1), checkpoint=dict(interval=1, max_keep_ckpts=-1))
 randomness = dict(seed=3)
 """
@@ -186,8 +185,7 @@ def test_the_recipe_is_the_published_one():
                          ('mae_vit-huge-p14_8xb512-amp-coslr-1600e_in1k', 1600)):
         cfg = settings(name)
         assert cfg.optim_wrapper.optimizer == dict(type='AdamW', lr=1.5e-4 * 16, betas=(.9, .95), weight_decay=.05)
-        warmup, cosine = cfg.param_scheduler
-        assert (warmup.end, cosine.begin, cosine.end, cosine.eta_min) == (40, 40, epochs, 0.)
+        assert cfg.param_scheduler == dict(type='mae_mm.WarmupCosineLR', warmup=40, convert_to_iter_based=True)
         assert cfg.train_cfg.max_epochs == epochs and cfg.train_dataloader.batch_size == 512
         assert cfg.model.backbone.get('patch_size', 16) == (14 if 'huge' in name else 16)
         crop = cfg.train_dataloader.dataset.pipeline[2]

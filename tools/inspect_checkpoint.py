@@ -18,6 +18,11 @@ except ImportError as error:
 PRETRAIN = 'configs/pretrain/mae_vit-{arch}-p{patch}_8xb512-amp-coslr-1600e_in1k.py'
 SEGMENT = 'configs/mae/upernet_mae-{arch}_fp16_8x2_512x512_160k_ade20k.py'
 SEGMENTATION_ARCHS = ('base', 'large')
+FINETUNE = {'base': 'configs/finetune/vit-base-p16_8xb128-coslr-100e_in1k.py',
+            'large': 'configs/finetune/vit-large-p16_8xb128-coslr-50e_in1k.py',
+            'huge': 'configs/finetune/vit-huge-p14_8xb128-coslr-50e_in1k.py'}
+HUGE_448PX = 'configs/finetune/vit-huge-p14_32xb8-coslr-50e_in1k-448px.py'
+HUGE_448PX_GRID = (32, 32)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -79,6 +84,11 @@ def suggest(model: Description) -> str:
     archs = [name for name, arch in ARCHITECTURES.items() if (arch['embed_dims'], arch['num_layers']) == sizes]
     if not archs or model.patch_size != (14 if archs[0] == 'huge' else 16):
         return 'none of these sizes; give them to mae_mm.MAE, e.g. by --cfg-options'
+    if model.num_classes:
+        large = archs[0] == 'huge' and model.backbone.grid == HUGE_448PX_GRID
+        head = '' if model.num_classes == 1000 else f' with model.head.num_classes={model.num_classes}'
+        pooled = '' if model.pooled else ' with model.backbone.out_type=cls_token'
+        return (HUGE_448PX if large else FINETUNE[archs[0]]) + head + pooled
     names = dict(arch=archs[0], patch=model.patch_size)
     if 'decode_head' in model.heads or (archs[0] in SEGMENTATION_ARCHS and not model.decoder):
         return SEGMENT.format(**names)

@@ -40,7 +40,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     MMLogger.get_instance('probe', log_level='WARNING')  # not a line for each tensor that is initialised
     cfg = read_config(args.config)
     init_default_scope(cfg.default_scope)
-    loaders = [labelled_loader(folder, cfg.test_pipeline) for folder in (args.train, args.test)]
+    loaders = [labelled_loader(dict(type='mae_mm.ClassFolder', data_prefix=folder, pipeline=cfg.test_pipeline))
+               for folder in (args.train, args.test)]
     results = []
     for checkpoint in args.checkpoints:
         if checkpoint != UNTRAINED:

@@ -14,8 +14,7 @@ model = dict(
     data_preprocessor=dict(mean=[125.307, 122.961, 113.8575], std=[51.5865, 50.847, 51.255], to_rgb=True),
     backbone=dict(
         type='mae_mm.MAE', img_size=size, patch_size=4, embed_dims=width, num_layers=6, num_heads=3,
-        drop_path_rate=0.1),
-    neck=dict(type='GlobalAveragePooling'),
+        out_type='avg_featmap', drop_path_rate=0.1),
     head=dict(
         type='LinearClsHead', num_classes=10, in_channels=width,
         loss=dict(type='LabelSmoothLoss', label_smooth_val=0.1, mode='original')))
@@ -44,19 +43,13 @@ val_dataloader = dict(
     persistent_workers=True,
     collate_fn=dict(type='default_collate'),
     sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(type='CustomDataset', data_root=data_root, data_prefix='val', pipeline=test_pipeline))
+    dataset=dict(type='mae_mm.ClassFolder', data_root=data_root, data_prefix='val', pipeline=test_pipeline))
 test_dataloader = val_dataloader
 
-max_epochs = 20
-warmup_epochs = 2
 optim_wrapper = dict(
     type='OptimWrapper',
     optimizer=dict(type='AdamW', lr=1e-3, betas=(0.9, 0.999), weight_decay=0.05),
     constructor='mae_mm.LayerDecayConstructor',
     paramwise_cfg=dict(layer_decay_rate=0.75, norm_decay_mult=0., bias_decay_mult=0., flat_decay_mult=0.))
-param_scheduler = [
-    dict(type='LinearLR', start_factor=1e-3, by_epoch=True, begin=0, end=warmup_epochs, convert_to_iter_based=True),
-    dict(type='CosineAnnealingLR', eta_min=0., by_epoch=True, begin=warmup_epochs, end=max_epochs,
-         convert_to_iter_based=True),
-]
-train_cfg = dict(type='mae_mm.EpochBasedTrainLoop', max_epochs=max_epochs, val_interval=10)
+param_scheduler = dict(type='mae_mm.WarmupCosineLR', warmup=2, convert_to_iter_based=True)  # in epochs
+train_cfg = dict(type='mae_mm.EpochBasedTrainLoop', max_epochs=20, val_interval=10)

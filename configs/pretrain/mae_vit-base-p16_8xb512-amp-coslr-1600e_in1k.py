@@ -7,6 +7,4 @@ fine-tuned (the paper).
 """
 _base_ = './mae_vit-base-p16_8xb512-amp-coslr-300e_in1k.py'
 
-max_epochs = 1600
-train_cfg = dict(max_epochs=max_epochs)
-param_scheduler = [_base_.warmup, dict(_base_.cosine, end=max_epochs)]
+train_cfg = dict(max_epochs=1600)

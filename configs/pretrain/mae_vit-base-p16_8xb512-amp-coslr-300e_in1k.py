@@ -10,6 +10,4 @@ _base_ = [
 ]
 model = dict(backbone=dict(arch='base'))
 
-max_epochs = 300
-train_cfg = dict(max_epochs=max_epochs)
-param_scheduler = [_base_.warmup, dict(_base_.cosine, end=max_epochs)]
+train_cfg = dict(max_epochs=300)

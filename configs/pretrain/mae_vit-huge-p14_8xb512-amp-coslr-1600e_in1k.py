@@ -11,6 +11,4 @@ _base_ = [
 ]
 model = dict(backbone=dict(arch='huge', patch_size=14))
 
-max_epochs = 1600
-train_cfg = dict(max_epochs=max_epochs)
-param_scheduler = [_base_.warmup, dict(_base_.cosine, end=max_epochs)]
+train_cfg = dict(max_epochs=1600)

@@ -11,12 +11,9 @@ model = dict(
     decoder=dict(embed_dims=128, num_layers=2, num_heads=4))
 
 batch_size = 64
-max_epochs = 200
-warmup_epochs = 10
 optim_wrapper = dict(optimizer=dict(lr=1.5e-3 * batch_size / 256))  # ten times the base rate of large models
 auto_scale_lr = dict(base_batch_size=batch_size)
 train_dataloader = dict(batch_size=batch_size)
-train_cfg = dict(max_epochs=max_epochs, val_interval=10)
-param_scheduler = [
-    dict(_base_.warmup, end=warmup_epochs), dict(_base_.cosine, begin=warmup_epochs, end=max_epochs)]
+train_cfg = dict(max_epochs=200, val_interval=10)
+param_scheduler = dict(warmup=10)
 default_hooks = dict(logger=dict(interval=10), checkpoint=dict(interval=10))

@@ -31,11 +31,8 @@ val_dataloader = dict(
     dataset=dict(data_root=data_root, data_prefix='val', held_out=0., pipeline=test_pipeline))
 test_dataloader = val_dataloader
 
-max_epochs = 30
-warmup_epochs = 2
 optim_wrapper = dict(optimizer=dict(lr=1e-3))
 auto_scale_lr = dict(base_batch_size=batch_size)
-train_cfg = dict(max_epochs=max_epochs, val_interval=5)
-param_scheduler = [
-    dict(_base_.warmup, end=warmup_epochs), dict(_base_.cosine, begin=warmup_epochs, end=max_epochs)]
+train_cfg = dict(max_epochs=30, val_interval=5)
+param_scheduler = dict(warmup=2)
 default_hooks = dict(checkpoint=dict(interval=5, max_keep_ckpts=-1))  # all are kept, to be probed

@@ -24,9 +24,6 @@ train_dataloader = dict(
 val_dataloader = dict(dataset=dict(data_root=data_root, data_prefix='val'))
 test_dataloader = val_dataloader
 
-max_epochs = 100
-warmup_epochs = 10
-train_cfg = dict(max_epochs=max_epochs, val_interval=10)
-param_scheduler = [
-    dict(_base_.warmup, end=warmup_epochs), dict(_base_.cosine, begin=warmup_epochs, end=max_epochs)]
+train_cfg = dict(max_epochs=100, val_interval=10)
+param_scheduler = dict(warmup=10)
 default_hooks = dict(checkpoint=dict(interval=10))

@@ -32,6 +32,7 @@ class Description:
     rel_pos_bias: bool
     layer_scale: bool
     final_norm: bool
+    pooled: bool  # a norm of the mean of the patches
     decoder: Transformer | None
     num_classes: int | None
     heads: list[str]
@@ -59,6 +60,7 @@ def describe(weights: Mapping[str, Tensor]) -> Description:
         rel_pos_bias='backbone.layers.0.attn.relative_position_bias_table' in full,
         layer_scale='backbone.layers.0.gamma_1' in full,
         final_norm='backbone.ln1.weight' in full,
+        pooled='backbone.fc_norm.weight' in full,
         decoder=decoder,
         num_classes=None if head is None else len(head),
         heads=sorted({name.split('.')[0] for name in full} - {'backbone', 'decoder', 'head'}))

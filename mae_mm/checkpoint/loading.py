@@ -63,6 +63,18 @@ def in_full(weights: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
     return full
 
 
+def weights_for(model: nn.Module, checkpoint: Any, source: str) -> Mapping[str, Tensor]:
+    """The weights of a checkpoint of any known format, or of the model's own, in the model's names.
+
+    Raises:
+        ValueError: an unknown format, or weights that are not finite.
+    """
+    try:
+        return in_full(convert(tensors_of(checkpoint), own=model.state_dict()).weights)
+    except InputError as error:
+        raise InputError(f'{source}: {error}') from None
+
+
 def load_into(model: nn.Module, weights: Mapping[str, Tensor], source: str, new: str = '(?!)',
               ignored: Sequence[str] = (), grid: Any = None, bias_resize: str = 'bicubic') -> None:
     """Load weights that must match the model by name and, but for positions, by shape; and report it.
@@ -132,7 +144,7 @@ def _with_grids(model: nn.Module, weights: Mapping[str, Tensor], grid: Any, bias
     return metadata
 
 
-def initialise_backbone(backbone: BaseModule, source: str) -> None:
+def initialise_backbone(backbone: BaseModule, source: str | None) -> None:
     """Load a pre-trained encoder from a file, a folder or a URL of any known format.
 
     Bias tables, layer scale and the normalisation of pooled tokens may be missing, as pre-training has none; a
@@ -140,8 +152,11 @@ def initialise_backbone(backbone: BaseModule, source: str) -> None:
     ``init_cfg`` may say ``grid`` and ``bias_resize``; see :func:`load_into`.
 
     Raises:
-        ValueError: an unreadable file, an unknown format, or another encoder.
+        ValueError: no file, an unreadable one, an unknown format, or another encoder.
     """
+    if not source:
+        raise InputError('this config starts from a pre-trained encoder and names none: --cfg-options '
+                         'model.backbone.init_cfg.checkpoint=FILE, or model.backbone.init_cfg=None to start without')
     options: dict[str, Any] = dict(backbone.init_cfg or {})
     unknown = set(options) - set(INIT_OPTIONS)
     if unknown or options.get('bias_resize', 'bicubic') not in ('bicubic', 'geometric'):

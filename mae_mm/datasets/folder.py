@@ -1,10 +1,15 @@
 """Folders of images, with and without labels."""
+import os
 import zlib
+from collections import Counter
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 from mmpretrain.datasets import CustomDataset
+from mmpretrain.datasets.categories import IMAGENET_CATEGORIES
 
-from ..errors import InputError
+from ..errors import InputError, listed
 from ..registry import DATASETS
 
 
@@ -43,13 +48,16 @@ class ImageFolder(CustomDataset):
 
 @DATASETS.register_module()
 class ClassFolder(CustomDataset):
-    """Images in a folder for each class, of which ``per_class`` are used, spread evenly over the sorted names.
+    """Images in a folder for each class; the classes are the sorted names.
+
+    Args:
+        per_class: use so many images of each class, spread evenly over the sorted names; None for all.
 
     Raises:
-        ValueError: a class has fewer.
+        ValueError: a class without images, or with too few.
     """
 
-    def __init__(self, *, per_class: int, **kwargs: Any):
+    def __init__(self, *, per_class: int | None = None, **kwargs: Any):
         self.per_class = per_class
         super().__init__(with_label=True, **kwargs)
 
@@ -57,6 +65,11 @@ class ClassFolder(CustomDataset):
         by_class: dict[int, list[tuple[str, int]]] = {}
         for sample in super()._find_samples():
             by_class.setdefault(sample[1], []).append(sample)
+        empty = [name for label, name in enumerate(self.CLASSES) if label not in by_class]
+        if empty:
+            raise InputError(f'{self.img_prefix}: no images of class {listed(empty)}; fill or remove the folder')
+        if self.per_class is None:
+            return [sample for samples in by_class.values() for sample in samples]
         chosen = []
         for label, samples in by_class.items():
             if len(samples) < self.per_class:
@@ -64,3 +77,37 @@ class ClassFolder(CustomDataset):
                                  f'fewer than per_class={self.per_class}')
             chosen += [samples[i * len(samples) // self.per_class] for i in range(self.per_class)]
         return chosen
+
+
+@cache
+def imagenet_synsets() -> dict[str, int]:
+    """WordNet ids of ImageNet-1K's classes, such as n01440764, to their numbers."""
+    names = (Path(__file__).parent / 'imagenet_synsets.txt').read_text().split()
+    return {name: number for number, name in enumerate(names)}
+
+
+@DATASETS.register_module()
+class ImageNetFolder(CustomDataset):
+    """ImageNet-1K and what is tested with its classes: images in folders named by WordNet ids, at any depth.
+
+    A folder of some of the classes alone (ImageNet-A and -R) keeps the numbers that they have in ImageNet-1K;
+    ``metainfo['class_ids']`` tells which there are.
+
+    Raises:
+        ValueError: an image whose folder is no class of ImageNet-1K.
+    """
+    METAINFO = {'classes': IMAGENET_CATEGORIES}
+
+    def _find_samples(self) -> list[tuple[str, int]]:
+        self.with_label = False
+        paths = super()._find_samples()
+        self.with_label = True
+        numbers = imagenet_synsets()
+        folders = [os.path.basename(os.path.dirname(path)) for path in paths]
+        strange = [name or path for name, path in zip(folders, paths, strict=True) if name not in numbers]
+        if strange:
+            raise InputError(f'{self.img_prefix}: {listed(Counter(strange))} is no class of ImageNet-1K, whose images '
+                             'are in folders named like n01440764')
+        labels = [numbers[name] for name in folders]
+        self._metainfo['class_ids'] = tuple(sorted(set(labels)))
+        return list(zip(paths, labels, strict=True))

@@ -7,6 +7,7 @@ from mmengine.config import Config, ConfigDict
 from ..errors import InputError
 from .config import datasets_of
 
+FOLDERS = ('mae_mm.ImageFolder', 'mae_mm.ClassFolder', 'mae_mm.ImageNetFolder', 'CustomDataset')
 IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.ppm', '.bmp', '.pgm', '.tif')  # as mmpretrain's CustomDataset
 
 
@@ -19,7 +20,7 @@ def check_data(cfg: Config, loaders: Sequence[str]) -> None:
     for loader, dataset in datasets_of(cfg):
         if loader in loaders and 'seg_map_path' in (dataset.get('data_prefix') or {}):
             _check_pairs(loader, dataset)
-        elif loader in loaders and dataset.type in ('mae_mm.ImageFolder', 'mae_mm.ClassFolder', 'CustomDataset'):
+        elif loader in loaders and dataset.type in FOLDERS:
             _check_folder(loader, dataset)
 
 

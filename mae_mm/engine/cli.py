@@ -85,7 +85,9 @@ def _one_line(error: Exception) -> str:
 def build_runner(cfg: Config) -> Runner:
     """A runner for a config, whose log leaves out mmengine's notes on itself."""
     optimizer = cfg.get('optim_wrapper', {}).get('optimizer', {}).get('type')
-    if isinstance(optimizer, str) and OPTIMIZERS.get(optimizer) is None:  # a bare TypeError in mmengine
+    with OPTIMIZERS.switch_scope_and_registry(cfg.get('default_scope')) as optimizers:
+        known = not isinstance(optimizer, str) or optimizers.get(optimizer) is not None
+    if not known:  # a bare TypeError in mmengine
         raise InputError(f'optim_wrapper.optimizer.type: there is no optimizer {optimizer!r}')
     runner: Runner = Runner.from_cfg(cfg)
     for handler in runner.logger.handlers:

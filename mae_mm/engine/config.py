@@ -28,8 +28,9 @@ OLD_KEYS = {
 }
 
 
-def read_config(path: str, options: dict[str, Any] | None = None, work_dir: str | None = None) -> Config:
-    """A config file, the command line's changes to it, and its work dir.
+def read_config(path: str, options: dict[str, Any] | None = None, work_dir: str | None = None,
+                overlay: str | None = None) -> Config:
+    """A config file, another one over it, the command line's changes, and its work dir.
 
     ``options['data_root']`` reaches every data set.
 
@@ -40,6 +41,8 @@ def read_config(path: str, options: dict[str, Any] | None = None, work_dir: str 
         raise InputError(f'{path}: no such config')
     try:
         cfg = Config.fromfile(path)
+        if overlay:
+            cfg.merge_from_dict(Config.fromfile(overlay)._cfg_dict.to_dict())
     except Exception as error:  # a config is a program: anything can be wrong with it
         raise InputError(f'{path} cannot be read as a config: {type(error).__name__}: {error}') from error
     known = RUNNER_KEYS | set(cfg)

@@ -1,31 +1,37 @@
-"""Features of a frozen encoder."""
+"""Features of a frozen encoder, and what they tell: a linear classifier, the nearest neighbours."""
+from collections.abc import Sequence
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from mmengine.runner import Runner
-from mmengine.utils import ProgressBar
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from .progress import progress_of
+
+QUERIES = 256  # at a time
 PENALTY = .01  # scikit-learn's C, the inverse of the weights' penalty
 
 
 @torch.no_grad()
 def mean_features(model: Any, loader: Any) -> tuple[Tensor, Tensor]:
-    """The mean of the last map of ``model.backbone`` for every image of a loader, and the images' labels.
+    """What ``model.backbone`` makes of every image of a loader, and the images' labels.
+
+    A map is averaged over its patches; tokens that the backbone has pooled are taken as they are.
 
     Returns:
         tuple: ``(N, C)`` float32 and ``(N,)`` int64, on the CPU.
     """
     model.eval()
     features, labels = [], []
-    progress = ProgressBar(len(loader.dataset))
-    for batch in loader:
-        batch = model.data_preprocessor(batch, False)
-        features.append(model.backbone(batch['inputs'])[-1].mean(dim=(2, 3)).float().cpu())  # B C h w -> B C
-        labels += [sample.gt_label.item() for sample in batch['data_samples']]
-        progress.update(len(features[-1]))
-    progress.file.write('\n')
+    with progress_of(len(loader.dataset)) as progress:
+        for batch in loader:
+            batch = model.data_preprocessor(batch, False)
+            output = model.backbone(batch['inputs'])[-1]  # B C, or B C h w
+            features.append((output.mean(dim=(2, 3)) if output.dim() == 4 else output).float().cpu())
+            labels += [sample.gt_label.item() for sample in batch['data_samples']]
+            progress.update(len(features[-1]))
     return torch.cat(features), torch.tensor(labels)
 
 
@@ -39,9 +45,25 @@ def linear_accuracy(train: tuple[Tensor, Tensor], test: tuple[Tensor, Tensor]) -
     return float(classifier.score(test[0].numpy(), test[1].numpy()))
 
 
-def labelled_loader(folder: str, pipeline: list[dict], batch_size: int = 250) -> DataLoader:
-    """A loader of the images of a folder of class folders."""
+def neighbours_accuracy(train: tuple[Tensor, Tensor], test: tuple[Tensor, Tensor], counts: Sequence[int],
+                        temperature: float = .07) -> list[float]:
+    """Top-1, from 0 to 1, on ``test`` by the votes of the k nearest of ``train``, for each k of ``counts``.
+
+    Nearness is the cosine, a vote's weight ``exp(cosine / temperature)`` (Wu et al., arXiv:1805.01978, section 3.4).
+    """
+    bank = F.normalize(train[0], dim=1)
+    num_classes = int(max(train[1].max(), test[1].max())) + 1
+    right = torch.zeros(len(counts))
+    for queries, labels in zip(test[0].split(QUERIES), test[1].split(QUERIES), strict=True):
+        cosines, ids = (F.normalize(queries, dim=1) @ bank.T).topk(max(counts), dim=1)  # Q k
+        votes = F.one_hot(train[1][ids], num_classes) * (cosines / temperature).exp()[..., None]  # Q k classes
+        for i, count in enumerate(counts):
+            right[i] += (votes[:, :count].sum(dim=1).argmax(dim=1) == labels).sum()
+    return (right / len(test[1])).tolist()
+
+
+def labelled_loader(dataset: dict, batch_size: int = 250) -> DataLoader:
+    """A loader of the images of a data set's config, in order."""
     return Runner.build_dataloader(dict(
         batch_size=batch_size, num_workers=0, collate_fn=dict(type='default_collate'),
-        sampler=dict(type='DefaultSampler', shuffle=False),
-        dataset=dict(type='CustomDataset', data_prefix=folder, pipeline=pipeline)))
+        sampler=dict(type='DefaultSampler', shuffle=False), dataset=dataset))

@@ -1,17 +1,19 @@
 """Hooks: exact resuming, safe checkpoints, buffers in step, a stop where the loss is not finite."""
 import contextlib
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
 from mmengine.dist import all_reduce_params, get_rank, is_distributed
 from mmengine.hooks import CheckpointHook as _CheckpointHook
 from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from mmengine.runner import BaseLoop
 
 from ..checkpoint.writing import ATOMIC, from_plain, sweep_unfinished, to_plain
 from ..datasets.sampling import seed_all
-from ..errors import InputError
+from ..errors import InputError, listed
 from ..registry import HOOKS
 
 
@@ -115,3 +117,43 @@ class CheckLossHook(Hook):
         kept = f'{last} is kept, and --resume goes on from there' if last else 'there is no checkpoint yet'
         raise InputError(f'the loss is {loss} in iteration {runner.iter + 1}, for {", ".join(paths[:4])}{more}; '
                          f'{kept}; look at these images, or lower the rate')
+
+
+@HOOKS.register_module()
+class CheckClassesHook(Hook):
+    """Stops a classifier whose head, training data or checkpoint has other classes than the data.
+
+    Raises:
+        ValueError: with the numbers, or with a class that is not in both.
+    """
+
+    def __init__(self) -> None:
+        self.known: tuple[str, Sequence[str]] | None = None  # where classes were seen first, and their names
+
+    def after_load_checkpoint(self, runner: Any, checkpoint: dict) -> None:
+        classes = checkpoint.get('meta', {}).get('dataset_meta', {}).get('classes')
+        if classes and not isinstance(runner._train_loop, BaseLoop):  # a test
+            self.known = 'the checkpoint', classes
+
+    def before_train(self, runner: Any) -> None:
+        self._check(runner, 'train_dataloader')
+
+    def before_val(self, runner: Any) -> None:
+        self._check(runner, 'val_dataloader')
+
+    def before_test(self, runner: Any) -> None:
+        self._check(runner, 'test_dataloader')
+
+    def _check(self, runner: Any, loader: str) -> None:
+        classes = getattr(runner, loader).dataset.metainfo.get('classes')
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        if classes is None or not hasattr(model.head, 'num_classes'):
+            return
+        number = model.head.num_classes
+        if len(classes) != number:
+            raise InputError(f'{loader} has {len(classes)} classes and the head {number}; --cfg-options model.head.'
+                             f'num_classes={len(classes)} model.data_preprocessor.num_classes={len(classes)}')
+        where, names = self.known = self.known or (loader, classes)
+        strange = [name for name in classes if name not in set(names)]
+        if strange or list(classes) != list(names):
+            raise InputError(f'{loader} has other classes than {where}: {listed(strange) or "in another order"}')

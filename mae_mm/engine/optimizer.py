@@ -7,6 +7,8 @@ from torch import nn
 
 from ..registry import OPTIM_WRAPPER_CONSTRUCTORS
 
+OF_ONE_PARAMETER = ('params', 'param_name', 'layer_id')
+
 
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module()
 class LayerDecayConstructor(LearningRateDecayOptimWrapperConstructor):
@@ -29,9 +31,9 @@ class LayerDecayConstructor(LearningRateDecayOptimWrapperConstructor):
         backbone: Any = module.backbone
         single: list[dict] = []
         super().add_params(single, module, get_layer_depth=lambda name: backbone.get_layer_depth(name, 'backbone.'))
-        groups: dict[tuple[float, float], dict] = {}
+        groups: dict[tuple, dict] = {}
         for group in single:
-            key = group['lr_scale'], group['weight_decay']
+            key = tuple(sorted((name, value) for name, value in group.items() if name not in OF_ONE_PARAMETER))
             if key not in groups:
                 groups[key] = dict(group, params=[], param_name=[])
             groups[key]['params'] += group['params']

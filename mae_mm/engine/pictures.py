@@ -1,4 +1,4 @@
-"""Hooks that draw: segmentations of a test, reconstructions of a test and during pre-training."""
+"""Hooks that draw: segmentations, classes and reconstructions of a test, reconstructions during pre-training."""
 import os
 from collections.abc import Sequence
 from typing import Any
@@ -8,14 +8,34 @@ from mmengine.dataset import pseudo_collate
 from mmengine.dist import master_only
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
+from torch import Tensor
 
 from ..registry import HOOKS
-from ..visualization import contact_sheet, read_rgb, reconstruction_strips, segmentation_strip, write_rgb
+from ..visualization import (
+    captioned,
+    contact_sheet,
+    read_rgb,
+    reconstruction_strips,
+    segmentation_strip,
+    write_rgb,
+)
 
 
-def _write(strip: np.ndarray, out_dir: str, image_path: str) -> None:
+def _write(strip: np.ndarray, out_dir: str, image_path: str, folder: str = '') -> None:
     name = os.path.splitext(os.path.basename(image_path))[0]
-    write_rgb(strip, os.path.join(out_dir, f'{name}.png'))
+    write_rgb(strip, os.path.join(out_dir, folder, f'{name}.png'))
+
+
+def best_classes(score: Tensor, classes: Sequence[str], count: int = 3) -> list[tuple[str, float]]:
+    """Names and probabilities of the likeliest of ``(classes,)``."""
+    values, labels = score.topk(min(count, len(score)))
+    return [(classes[label], value) for label, value in zip(labels.tolist(), values.tolist(), strict=True)]
+
+
+def classification_picture(path: str, best: Sequence[tuple[str, float]], truth: str = '') -> np.ndarray:
+    """An image with what it is, if that is known, and what it was taken for."""
+    lines = [f'is {truth}'] if truth else []
+    return captioned(read_rgb(path), lines + [f'{100 * value:.1f} % {name}' for name, value in best])
 
 
 def _bare(model: Any) -> Any:
@@ -27,7 +47,7 @@ class SavePicturesHook(Hook):
     """Writes a strip of every test image into a folder, under its name.
 
     A segmentor's shows image, truth and prediction; a masked autoencoder's what is visible, what it makes of it, and
-    the image.
+    the image; a classifier's the image, its class and the likeliest ones, in a folder for each class.
     """
 
     def __init__(self, out_dir: str):
@@ -40,7 +60,15 @@ class SavePicturesHook(Hook):
             for strip, sample in zip(strips, data_batch['data_samples'], strict=True):
                 _write(strip, self.out_dir, sample.img_path)
             return
-        palette = np.array(runner.test_loop.dataloader.dataset.metainfo['palette'], dtype=np.uint8)
+        metainfo = runner.test_loop.dataloader.dataset.metainfo
+        if outputs and 'pred_score' in outputs[0]:
+            for sample in outputs:
+                best = best_classes(sample.pred_score.cpu(), metainfo['classes'])
+                truth = metainfo['classes'][int(sample.gt_label)]
+                _write(classification_picture(sample.img_path, best, truth), self.out_dir, sample.img_path,
+                       os.path.basename(os.path.dirname(sample.img_path)))
+            return
+        palette = np.array(metainfo['palette'], dtype=np.uint8)
         for sample in outputs or ():
             truth = sample.gt_sem_seg.data[0].cpu().numpy() if 'gt_sem_seg' in sample else None
             prediction = sample.pred_sem_seg.data.squeeze().cpu().numpy()

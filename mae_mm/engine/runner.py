@@ -5,9 +5,8 @@ from mmengine.model import BaseTTAModel, is_model_wrapper
 from mmengine.runner import BaseLoop
 from mmengine.runner import Runner as _Runner
 
-from ..checkpoint.formats import convert
-from ..checkpoint.loading import in_full, load_into, start_from
-from ..checkpoint.reading import read_checkpoint, tensors_of
+from ..checkpoint.loading import load_into, start_from, weights_for
+from ..checkpoint.reading import read_checkpoint
 from ..errors import InputError
 from ..registry import RUNNERS
 
@@ -42,10 +41,7 @@ class Runner(_Runner):
         model = self.model
         while is_model_wrapper(model) or isinstance(model, BaseTTAModel):
             model = model.module
-        try:
-            weights = in_full(convert(tensors_of(checkpoint), own=model.state_dict()).weights)
-        except InputError as error:
-            raise InputError(f'{filename}: {error}') from None
+        weights = weights_for(model, checkpoint, filename)
         training = isinstance(self._train_loop, BaseLoop)
         (start_from if training and not self._resume else load_into)(model, weights, filename)
         self._has_loaded = True

@@ -17,8 +17,9 @@ from ..errors import InputError
 from ..registry import MODELS
 from . import position
 from .attention import BiasTable
+from .freezing import parts_to_freeze
 from .grid import OnGrid, initialise_linear
-from .layers import EncoderLayer, PatchEmbed
+from .layers import ALL, EncoderLayer, PatchEmbed
 from .patches import take_patches
 from .position import Grid
 
@@ -27,6 +28,8 @@ ARCHITECTURES = {
     'large': dict(embed_dims=1024, num_layers=24, num_heads=16, mlp_ratio=4),
     'huge': dict(embed_dims=1280, num_layers=32, num_heads=16, mlp_ratio=4),
 }
+# What is returned -> the tokens of the last layer that it is made of.
+OUT_TYPES = {'featmap': ALL, 'cls_token': slice(0, 1), 'avg_featmap': slice(1, None)}
 
 
 @MODELS.register_module()
@@ -44,9 +47,13 @@ class MAE(OnGrid):
         drop_path_rate: stochastic depth of the last layer; it rises linearly from 0 at the first.
         rel_pos_bias: learn a relative position bias per layer (the published segmentation model has it).
         init_values: initial layer scale; None for none.
-        final_norm: normalise the last layer's output.
+        final_norm: normalise the last layer's output; with ``'avg_featmap'`` it is the mean that is normalised.
+        out_type: ``'featmap'``; or of the last layer alone, for classifiers: ``'cls_token'``, or ``'avg_featmap'``,
+            the mean of its patch tokens with a norm of its own (the official ``global_pool``).
         with_cp: recompute activations in the backward pass instead of keeping them.
         frozen_stages: 0 freezes the embeddings, n also the first n layers; -1 freezes nothing.
+        trainable_layers: of the backbone the last n layers alone train, 0 for none (linear probing) and 0.5 for the
+            MLP of the last and its norm (partial fine-tuning, section 4.2 of the paper); None for all of it.
         arch: ``'base'``, ``'large'`` or ``'huge'`` in place of the four sizes.
         init_cfg: ``dict(type='Pretrained', checkpoint=...)`` takes a file, folder or URL of any known format as it
             is (``checkpoint/tables.py``); ``grid=(h, w)`` tells the grid of positions whose file does not, and
@@ -70,8 +77,10 @@ class MAE(OnGrid):
                  rel_pos_bias: bool = False,
                  init_values: float | None = None,
                  final_norm: bool = True,
+                 out_type: str = 'featmap',
                  with_cp: bool = False,
                  frozen_stages: int = -1,
+                 trainable_layers: float | None = None,
                  arch: str | None = None,
                  init_cfg: dict | None = None):
         super().__init__(init_cfg=init_cfg)
@@ -84,7 +93,7 @@ class MAE(OnGrid):
         self.num_layers = num_layers
         self.rel_pos_bias = rel_pos_bias
         self.with_cp = with_cp
-        self.frozen_stages = frozen_stages
+        self.out_type = out_type
         height, width = (img_size, img_size) if isinstance(img_size, int) else img_size
         self.grid = self.grid_of(height, width)
         self.out_indices = self._layer_ids(out_indices)
@@ -97,10 +106,15 @@ class MAE(OnGrid):
             EncoderLayer(embed_dims, num_heads, mlp_ratio, attn_drop_rate, rate, init_values,
                          self.grid if rel_pos_bias else None) for rate in drop_path_rates
         ])
-        self.ln1 = nn.LayerNorm(embed_dims, eps=1e-6) if final_norm else nn.Identity()
+        pooled = out_type == 'avg_featmap'
+        self.ln1 = nn.LayerNorm(embed_dims, eps=1e-6) if final_norm and not pooled else nn.Identity()
+        if pooled:
+            self.fc_norm = nn.LayerNorm(embed_dims, eps=1e-6) if final_norm else nn.Identity()
 
         self._bias_cache: dict[int, tuple[Any, Tensor]] = {}
-        self._freeze()
+        self._frozen = parts_to_freeze(self, frozen_stages, trainable_layers)
+        for part in self._frozen:
+            part.requires_grad_(False)
 
     def grid_of(self, height: int, width: int) -> Grid:
         """The grid of patches of an image; ``ValueError`` if the patches do not tile it."""
@@ -116,22 +130,35 @@ class MAE(OnGrid):
         for index in indices:
             if not -self.num_layers <= index < self.num_layers:
                 raise InputError(f'out_indices has layer {index}, the backbone has {self.num_layers} layers')
-        return [index % self.num_layers for index in indices]
+        indices = [index % self.num_layers for index in indices]
+        if self.out_type not in OUT_TYPES:
+            raise InputError(f'out_type={self.out_type!r} is not one of {", ".join(OUT_TYPES)}')
+        if self.out_type != 'featmap' and indices != [self.num_layers - 1]:
+            raise InputError(f'out_type={self.out_type!r} is of the last layer, not of out_indices={out_indices}')
+        return indices
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        """``(B, channels, H, W)`` images to a ``(B, C, h, w)`` map for each of ``out_indices``."""
+        """``(B, channels, H, W)`` images to a ``(B, C, h, w)`` map for each of ``out_indices``.
+
+        Or to a tuple of one ``(B, C)``, the pooled tokens, as ``out_type`` says.
+        """
         grid = self.grid_of(*images.shape[2:])
         tokens = torch.cat([self.cls_token.expand(len(images), -1, -1), self.patch_embed(images)], dim=1)
         tokens = tokens + self.positions(grid)  # B N C
 
         maps = []
         for i in range(self.num_layers):
+            if i == self.num_layers - 1 and self.out_type != 'featmap':
+                return (self._pool(self._layer(i, tokens, grid, wanted=OUT_TYPES[self.out_type])), )
             tokens = self._layer(i, tokens, grid)
             if i == self.num_layers - 1:
                 tokens = self.ln1(tokens)
             if i in self.out_indices:
                 maps.append(tokens[:, 1:].transpose(1, 2).unflatten(2, grid).contiguous())  # B N C -> B C h w
         return tuple(maps)
+
+    def _pool(self, tokens: Tensor) -> Tensor:
+        return self.ln1(tokens[:, 0]) if self.out_type == 'cls_token' else self.fc_norm(tokens.mean(dim=1))  # B C
 
     def encode(self, images: Tensor, ids_keep: Tensor) -> Tensor:
         """The tokens of the class and of some patches alone; the others are neither embedded nor attended to.
@@ -156,13 +183,15 @@ class MAE(OnGrid):
             tokens = self._layer(i, tokens, grid)
         return self.ln1(tokens)
 
-    def _layer(self, i: int, tokens: Tensor, grid: Grid) -> Tensor:
+    def _layer(self, i: int, tokens: Tensor, grid: Grid, wanted: slice = ALL) -> Tensor:
         if self.with_cp and self.training:
-            return checkpoint(self._run_layer, i, tokens, grid, use_reentrant=False)
-        return self._run_layer(i, tokens, grid)
+            return checkpoint(self._run_layer, i, tokens, grid, wanted, use_reentrant=False)
+        return self._run_layer(i, tokens, grid, wanted)
 
-    def _run_layer(self, i: int, tokens: Tensor, grid: Grid) -> Tensor:
-        return self.layers[i](tokens, self._bias(i, grid) if self.rel_pos_bias else None)
+    def _run_layer(self, i: int, tokens: Tensor, grid: Grid, wanted: slice) -> Tensor:
+        if self.rel_pos_bias:  # whose rows are for all tokens
+            return self.layers[i](tokens, self._bias(i, grid))[:, wanted]
+        return self.layers[i](tokens, wanted=wanted)
 
     def _bias(self, i: int, grid: Grid) -> Tensor | BiasTable:
         """Layer i's bias for a grid; where nothing is learned, ``(1, K, N, N)``, and kept until the grid changes."""
@@ -178,17 +207,10 @@ class MAE(OnGrid):
         # Hooks that swap weights through `.data` (EMA) do so just before a change of mode.
         self._bias_cache.clear()
         super().train(mode)
-        for layer in self.layers[:max(self.frozen_stages, 0)]:
-            layer.eval()
+        for part in self._frozen:
+            if isinstance(part, nn.Module):
+                part.eval()
         return self
-
-    def _freeze(self) -> None:
-        if self.frozen_stages < 0:
-            return
-        for part in (self.patch_embed, *self.layers[:self.frozen_stages]):
-            part.requires_grad_(False)
-        self.cls_token.requires_grad_(False)
-        self.pos_embed.requires_grad_(False)
 
     def init_weights(self) -> None:
         """The official initialisation (facebookresearch/mae, ``initialize_weights``), then ``init_cfg``."""

@@ -24,9 +24,5 @@ optim_wrapper = dict(
 auto_scale_lr = dict(base_batch_size=base_batch_size, enable=False)
 accumulate = 1  # n: a batch goes through the card in n parts, which make one step
 
-warmup_epochs = 40
-warmup = dict(
-    type='LinearLR', start_factor=1e-6, by_epoch=True, begin=0, end=warmup_epochs, convert_to_iter_based=True)
-cosine = dict(  # to be given its end
-    type='CosineAnnealingLR', eta_min=0., by_epoch=True, begin=warmup_epochs, convert_to_iter_based=True)
+param_scheduler = dict(type='mae_mm.WarmupCosineLR', warmup=40, convert_to_iter_based=True)  # in epochs
 train_cfg = dict(type='mae_mm.EpochBasedTrainLoop', val_interval=20)

@@ -1,0 +1,44 @@
+# ImageNet-1K: data/imagenet/{train,val}/n01440764/*.JPEG; what else there is to download: docs/datasets.md
+data_root = 'data/imagenet'
+size = 224
+
+load = [dict(type='mae_mm.LoadImage')]
+augment = [  # as timm's rand-m9-mstd0.5-inc1 and random erasing; values in BGR
+    dict(type='RandomFlip', prob=0.5),
+    dict(
+        type='RandAugment', policies='timm_increasing', num_policies=2, total_level=10, magnitude_level=9,
+        magnitude_std=0.5, hparams=dict(pad_val=[104, 116, 124], interpolation='bicubic')),
+    dict(
+        type='RandomErasing', erase_prob=0.25, mode='rand', min_area_ratio=0.02, max_area_ratio=1 / 3,
+        fill_color=[103.53, 116.28, 123.675], fill_std=[57.375, 57.12, 58.395]),
+]
+pack = [dict(type='PackInputs')]
+train_pipeline = [
+    dict(type='mae_mm.SeedSample'),
+    *load,
+    dict(type='RandomResizedCrop', scale=size, backend='pillow', interpolation='bicubic'),
+    *augment,
+    *pack,
+]
+test_pipeline = [
+    *load,
+    dict(type='ResizeEdge', scale=size * 256 // 224, edge='short', backend='pillow', interpolation='bicubic'),
+    dict(type='CenterCrop', crop_size=size),
+    *pack,
+]
+train_dataloader = dict(
+    batch_size=128,
+    num_workers=8,
+    persistent_workers=True,
+    collate_fn=dict(type='default_collate'),
+    drop_last=True,
+    sampler=dict(type='mae_mm.EpochSampler', shuffle=True),
+    dataset=dict(type='mae_mm.ImageNetFolder', data_root=data_root, data_prefix='train', pipeline=train_pipeline))
+val_dataloader = dict(
+    batch_size=128,
+    num_workers=8,
+    persistent_workers=True,
+    collate_fn=dict(type='default_collate'),
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(type='mae_mm.ImageNetFolder', data_root=data_root, data_prefix='val', pipeline=test_pipeline))
+test_dataloader = val_dataloader

@@ -1,0 +1,9 @@
+"""Partial fine-tuning of a pre-trained ViT-L/16 on ImageNet-1K (the paper, section 4.2).
+
+Of the encoder trains the MLP of the last layer.
+
+    tools/dist_train.sh configs/finetune/vit-large-p16_8xb128-coslr-50e_in1k_partial-0.5.py 8 --cfg-options \
+        model.backbone.init_cfg.checkpoint=CHECKPOINT
+"""
+_base_ = './vit-large-p16_8xb128-coslr-50e_in1k.py'
+model = dict(backbone=dict(trainable_layers=0.5))

@@ -1,0 +1,28 @@
+"""Linear probe of a pre-trained ViT-B/16 on ImageNet-1K: 90 epochs of 8 x 2048 images of 224 x 224.
+
+Published, top-1: 67.8 % (facebookresearch/mae, FINETUNE.md), after 1600 epochs of pre-training.
+
+    tools/dist_train.sh configs/linear_probe/vit-base-p16_8xb2048-coslr-90e_in1k.py 8 --cfg-options \
+        model.backbone.init_cfg.checkpoint=CHECKPOINT
+"""
+_base_ = [
+    '../_base_/models/mae_classify.py', '../_base_/datasets/imagenet.py', '../_base_/schedules/linear_probe.py',
+    '../_base_/classify_runtime.py'
+]
+width = 768
+model = dict(
+    backbone=dict(
+        out_type='cls_token', drop_path_rate=0., trainable_layers=0,
+        init_cfg=dict(type='Pretrained', checkpoint=None)),  # to be given
+    neck=dict(type='ClsBatchNormNeck', input_features=width),
+    head=dict(
+        loss=dict(_delete_=True, type='CrossEntropyLoss'),
+        init_cfg=dict(type='TruncNormal', layer='Linear', std=0.01)))
+train_pipeline = [
+    dict(type='mae_mm.SeedSample'),
+    *_base_.load,
+    dict(type='RandomResizedCrop', scale=_base_.size, backend='pillow', interpolation='bicubic'),
+    dict(type='RandomFlip', prob=0.5),
+    *_base_.pack,
+]
+train_dataloader = dict(batch_size=2048, dataset=dict(pipeline=train_pipeline))

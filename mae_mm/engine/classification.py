@@ -1,0 +1,105 @@
+"""Measuring classifiers: accuracy, and ImageNet-C's corruption error."""
+import csv
+import io
+import os
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from mmengine.evaluator import BaseMetric
+from mmpretrain.evaluation import Accuracy as _Accuracy
+from torch import Tensor
+
+from ..checkpoint.writing import AtomicBackend
+from ..errors import InputError
+from ..registry import METRICS
+
+# Hendrycks and Dietterich (arXiv:1903.12261): AlexNet's top-1 error, the mean over the severities.
+ALEXNET_ERROR = {
+    'gaussian_noise': .886428, 'shot_noise': .894468, 'impulse_noise': .922640, 'defocus_blur': .819880,
+    'glass_blur': .826268, 'motion_blur': .785948, 'zoom_blur': .798360, 'snow': .866816, 'frost': .826572,
+    'fog': .819324, 'brightness': .564592, 'contrast': .853204, 'elastic_transform': .646056, 'pixelate': .717840,
+    'jpeg_compression': .606500}
+SEVERITIES = ('1', '2', '3', '4', '5')
+
+
+@METRICS.register_module()
+class Accuracy(_Accuracy):
+    """mmpretrain's top-k accuracy, which can also choose among some classes and write what was predicted.
+
+    Args:
+        among_present: the prediction is the best of the classes that the data set has (``metainfo['class_ids']``), as
+            ImageNet-A and -R are measured.
+        out_dir: folder of ``predictions.csv``: path, label, prediction and its probability of each image.
+    """
+
+    def __init__(self, *args: Any, among_present: bool = False, out_dir: str | None = None, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        self.among_present = among_present
+        self.out_dir = out_dir
+
+    def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
+        for sample in data_samples:
+            score = sample['pred_score'].cpu()
+            if self.among_present:
+                score = among(score, (self.dataset_meta or {})['class_ids'])
+            result = dict(pred_score=score, gt_label=sample['gt_label'].cpu())
+            if self.out_dir:
+                result['img_path'] = sample['img_path']
+            self.results.append(result)
+
+    def compute_metrics(self, results: list[dict]) -> dict[str, float]:
+        if self.out_dir:
+            write_predictions(results, (self.dataset_meta or {}).get('classes'), self.out_dir)
+        return super().compute_metrics(results)
+
+
+def among(score: Tensor, class_ids: Sequence[int]) -> Tensor:
+    """``(classes,)`` probabilities where those of other classes are 0 and the rest sums to 1."""
+    kept = torch.zeros_like(score)
+    kept[list(class_ids)] = score[list(class_ids)]
+    return kept / kept.sum().clamp_min(torch.finfo(kept.dtype).tiny)
+
+
+def write_predictions(results: Sequence[dict], classes: Sequence[str] | None, out_dir: str) -> None:
+    """A line for each image in ``out_dir/predictions.csv``, classes by their names."""
+    text = io.StringIO()
+    lines = csv.writer(text, lineterminator='\n')
+    lines.writerow(('path', 'label', 'prediction', 'probability'))
+    for result in results:
+        label, best = int(result['gt_label']), int(result['pred_score'].argmax())
+        names = (classes[label], classes[best]) if classes else (label, best)
+        lines.writerow((result['img_path'], *names, f'{result["pred_score"][best]:.6f}'))
+    AtomicBackend().put(text.getvalue().encode(), os.path.join(out_dir, 'predictions.csv'))
+
+
+@METRICS.register_module()
+class CorruptionError(BaseMetric):
+    """ImageNet-C: ``mCE``, the mean over corruptions of the error relative to AlexNet's, and the mean top-1.
+
+    The images are ``.../CORRUPTION/SEVERITY/CLASS/FILE``.
+
+    Raises:
+        ValueError: a corruption or a severity of the 75 is not there, or one that is none of them.
+    """
+    default_prefix = ''
+
+    def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
+        for sample in data_samples:
+            corruption, severity = os.path.normpath(sample['img_path']).split(os.sep)[-4:-2]
+            self.results.append((corruption, severity, bool(sample['pred_label'] == sample['gt_label'])))
+
+    def compute_metrics(self, results: list[tuple[str, str, bool]]) -> dict[str, float]:
+        correct: dict[tuple[str, str], list[bool]] = defaultdict(list)
+        for corruption, severity, right in results:
+            correct[corruption, severity].append(right)
+        wanted = {(corruption, severity) for corruption in ALEXNET_ERROR for severity in SEVERITIES}
+        for what, pairs in (('lacks', wanted - set(correct)), ('has', set(correct) - wanted)):
+            if pairs:
+                raise InputError(f'ImageNet-C is 15 corruptions of 5 severities; this folder {what} '
+                                 f'{len(pairs)} of another kind, such as {"/".join(min(pairs))}')
+        error = {pair: 1 - sum(right) / len(right) for pair, right in correct.items()}
+        relative = [sum(error[corruption, severity] for severity in SEVERITIES) / len(SEVERITIES) / alexnet
+                    for corruption, alexnet in ALEXNET_ERROR.items()]
+        return {'mCE': 100 * sum(relative) / len(relative), 'top1': 100 * (1 - sum(error.values()) / len(error))}

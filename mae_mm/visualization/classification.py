@@ -1,0 +1,20 @@
+"""Pictures of classifications."""
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+
+WIDTH_PX, LINE_PX = 256, 18
+
+
+def captioned(image: np.ndarray, lines: Sequence[str]) -> np.ndarray:
+    """An ``(H, W, 3)`` RGB image, scaled to one width, with lines of text under it."""
+    height = max(1, round(len(image) * WIDTH_PX / image.shape[1]))
+    smooth = image.shape[1] > WIDTH_PX
+    picture = cv2.resize(image, (WIDTH_PX, height), interpolation=cv2.INTER_AREA if smooth else cv2.INTER_NEAREST)
+    caption = np.full((LINE_PX * len(lines) + 6, WIDTH_PX, 3), 255, dtype=np.uint8)
+    for i, line in enumerate(lines):
+        text = line.encode('ascii', 'replace').decode()  # what the font has
+        place = 4, LINE_PX * (i + 1) - 4
+        cv2.putText(caption, text, place, cv2.FONT_HERSHEY_SIMPLEX, .42, (0, 0, 0), 1, cv2.LINE_AA)
+    return np.concatenate([picture, caption])

@@ -1,0 +1,366 @@
+"""Classifiers: what is pooled, what is frozen, how they learn, and how they are measured."""
+import csv
+import json
+import math
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from mmengine.optim import OptimWrapper
+from mmengine.registry import init_default_scope
+from mmpretrain.registry import MODELS, OPTIMIZERS
+from torch import nn
+
+from mae_mm import MAE
+from mae_mm.checkpoint.formats import translate
+from mae_mm.checkpoint.tables import FORMATS
+from mae_mm.engine import WarmupCosineLR
+from mae_mm.engine.cli import build_runner
+from mae_mm.engine.config import read_config
+from mae_mm.engine.hardware import fit_to_hardware
+from mae_mm.registry import OPTIM_WRAPPER_CONSTRUCTORS
+
+from . import official
+from .conftest import ROOT, run_inside, run_tool
+
+SIZES = dict(img_size=32, patch_size=8, embed_dims=16, num_layers=3, num_heads=2)
+CONFIG = """
+_base_ = ['{root}/configs/_base_/models/mae_classify.py', '{root}/configs/_base_/datasets/imagenet.py',
+          '{root}/configs/_base_/schedules/{schedule}.py', '{root}/configs/_base_/classify_runtime.py']
+model = dict(data_preprocessor=dict(num_classes=3),
+             backbone=dict(arch=None, img_size=32, patch_size=8, embed_dims=16, num_layers=3, num_heads=2),
+             head=dict(num_classes=3, in_channels=16))
+train_pipeline = [dict(type='mae_mm.SeedSample'), dict(type='mae_mm.LoadImage'),
+                  dict(type='RandomFlip', prob=.5), dict(type='PackInputs')]
+test_pipeline = [dict(type='mae_mm.LoadImage'), dict(type='PackInputs')]
+dataset = dict(type='mae_mm.ClassFolder', data_root='{data}')
+train_dataloader = dict(batch_size=5, num_workers=0, persistent_workers=False,
+                        dataset=dict(**dataset, pipeline=train_pipeline))
+val_dataloader = dict(batch_size=4, num_workers=0, persistent_workers=False,
+                      dataset=dict(**dataset, pipeline=test_pipeline))
+test_dataloader = val_dataloader
+val_evaluator = dict(topk=(1, 2))
+test_evaluator = val_evaluator
+train_cfg = dict(max_epochs=2)
+param_scheduler = dict(warmup=1)
+default_hooks = dict(logger=dict(interval=1))
+randomness = dict(seed=3)
+"""
+PROBE = """
+model = dict(backbone=dict(out_type='cls_token', trainable_layers=0),
+             neck=dict(type='ClsBatchNormNeck', input_features=16))
+"""
+
+
+@pytest.fixture(scope='session')
+def classes(tmp_path_factory):
+    """Class folders a, b, c of 12 training and 11 validation images in all, of 32 x 32."""
+    root = tmp_path_factory.mktemp('classes')
+    rng = np.random.default_rng(0)
+    for split, counts in (('train', (4, 4, 4)), ('val', (5, 3, 3))):
+        for name, count in zip('abc', counts, strict=True):
+            (root / split / name).mkdir(parents=True)
+            for i in range(count):
+                image = rng.integers(0, 80 * ('abc'.index(name) + 1), size=(32, 32, 3)).astype(np.uint8)
+                cv2.imwrite(str(root / split / name / f'{i}.png'), image)
+    return root
+
+
+@pytest.fixture(scope='session')
+def classify(classes, tmp_path_factory):
+    """Write a config: ``classify(more)``, with the schedule of fine-tuning or of the linear probe."""
+    folder = tmp_path_factory.mktemp('config')
+
+    def write(more='', schedule='finetune'):
+        path = folder / f'{schedule}.py'
+        path.write_text(CONFIG.format(root=ROOT, data=classes, schedule=schedule))
+        if more:
+            path = folder / f'{schedule}_{abs(hash(more))}.py'
+            path.write_text(f"_base_ = './{schedule}.py'\n{more}")
+        return path
+
+    return write
+
+
+@pytest.fixture(scope='session')
+def classifier(classify, tmp_path_factory):
+    """A config and the checkpoint of a run of it."""
+    work_dir = tmp_path_factory.mktemp('classifier')
+    run_tool('tools/train.py', classify(), '--work-dir', work_dir)
+    return classify(), work_dir / 'epoch_2.pth'
+
+
+@torch.no_grad()
+@pytest.mark.parametrize('bias', [False, True])
+def test_pooled_tokens_are_those_of_the_maps(bias):
+    torch.manual_seed(0)
+    images = torch.randn(2, 3, 32, 48)
+    options = dict(**SIZES, rel_pos_bias=bias, init_values=1.)
+    mean, token, maps = (MAE(**options, out_type=out_type).eval() for out_type in
+                         ('avg_featmap', 'cls_token', 'featmap'))
+    for parameter in maps.parameters():
+        parameter.normal_(std=.2)
+    plain = MAE(**options, final_norm=False).eval()
+    for model in (mean, token, plain):
+        model.load_state_dict({name: tensor for name, tensor in maps.state_dict().items() if name[:2] != 'ln'},
+                              strict=False)
+    mean.fc_norm.weight.normal_()
+    expected = mean.fc_norm(plain(images)[0].mean(dim=(2, 3)))
+    torch.testing.assert_close(mean(images), (expected, ))
+    assert mean(images)[0].shape == (2, 16)
+    if not bias:
+        encoded = token.encode(images, torch.arange(24).expand(2, -1))
+        torch.testing.assert_close(token(images), (encoded[:, 0], ))
+
+
+@pytest.mark.parametrize('options, says', [
+    (dict(out_type='mean'), "out_type='mean' is not one of featmap, cls_token, avg_featmap"),
+    (dict(out_type='cls_token', out_indices=[1, 2]), 'is of the last layer'),
+    (dict(trainable_layers=.7), 'trainable_layers=0.7 is none of 0, 0.5, 1, 2, ... 3'),
+    (dict(trainable_layers=4), 'trainable_layers=4 is none of'),
+    (dict(trainable_layers=1, frozen_stages=0), 'give one'),
+    (dict(frozen_stages=4), 'frozen_stages=4 is not from -1 to the 3 layers')])
+def test_poolings_and_depths_that_are_not_there(options, says):
+    with pytest.raises(ValueError, match=says.replace('(', r'\(')):
+        MAE(**SIZES, **options)
+
+
+def runner_of(path, work_dir, **options):
+    cfg = read_config(str(path), options, str(work_dir))
+    fit_to_hardware(cfg, 'none')
+    return build_runner(cfg)
+
+
+def moved(path, work_dir, **options):
+    """Names of all that a run changed in a model, and of those in the backbone."""
+    runner = runner_of(path, work_dir, **{'train_cfg.max_epochs': 3, **options})
+    before = {}
+    start = type(runner).call_hook
+
+    def call_hook(self, name, **kwargs):
+        if name == 'before_train':
+            before.update({key: value.clone() for key, value in self.model.state_dict().items()})
+        start(self, name, **kwargs)
+
+    runner.call_hook = call_hook.__get__(runner)
+    runner.train()
+    assert runner.iter >= 5
+    return {key for key, value in runner.model.state_dict().items() if not torch.equal(value, before[key])}
+
+
+def test_a_probe_leaves_the_encoder_alone(classify, tmp_path):
+    assert moved(classify(PROBE, 'linear_probe'), tmp_path) == {
+        'neck.bn.running_mean', 'neck.bn.running_var', 'neck.bn.num_batches_tracked', 'head.fc.weight', 'head.fc.bias'}
+
+
+def test_half_a_layer_is_its_mlp_and_its_norm(classify, tmp_path):
+    names = moved(classify(), tmp_path, **{'model.backbone.trainable_layers': .5})
+    last = 'backbone.layers.2'
+    assert names == {f'{last}.{part}.{kind}' for part in ('ln2', 'ffn.layers.0.0', 'ffn.layers.1')
+                     for kind in ('weight', 'bias')} | {'head.fc.weight', 'head.fc.bias'}
+
+
+@pytest.mark.parametrize('count', [0, 1, 3, None])
+def test_the_last_layers_train(count):
+    model = MAE(**SIZES, out_type='avg_featmap', drop_path_rate=.5, trainable_layers=count).train()
+    trained = {name.split('.')[1] for name, parameter in model.named_parameters()
+               if parameter.requires_grad and name.startswith('layers')}
+    assert trained == {str(i) for i in range(3 - (3 if count is None else count), 3)}
+    outside = [parameter.requires_grad for name, parameter in model.named_parameters() if name[:6] != 'layers']
+    assert all(outside) if count is None else not any(outside)
+    assert [layer.training for layer in model.layers] == [str(i) in trained for i in range(3)]
+
+
+GOLDEN = json.loads((ROOT / 'tests/golden/official_finetune.json').read_text())
+
+
+def finetuning():
+    cfg = read_config(str(ROOT / 'configs/finetune/vit-base-p16_8xb128-coslr-100e_in1k.py'))
+    init_default_scope(cfg.default_scope)
+    with torch.device('meta'):
+        model = MODELS.build(cfg.model)
+    wrapper = cfg.optim_wrapper
+    build = OPTIM_WRAPPER_CONSTRUCTORS.get(wrapper.constructor)
+    settings = dict(type='OptimWrapper', optimizer=wrapper.optimizer)
+    return cfg, build(settings, wrapper.paramwise_cfg)(model)
+
+
+def test_groups_of_fine_tuning_are_the_official_ones():
+    _, wrapper = finetuning()
+    rows = FORMATS['mae'].rows
+    expected = {tuple(sorted(translate(name, rows) for name in group['names'])):
+                (group['lr_scale'], group['weight_decay']) for group in GOLDEN['groups']}
+    found = {tuple(sorted(group['param_name'])): (group['lr_scale'], group['weight_decay'])
+             for group in wrapper.optimizer.param_groups}
+    assert found == expected
+    assert all(group['lr'] == 2e-3 * group['lr_scale'] for group in wrapper.optimizer.param_groups)
+
+
+def test_rates_of_fine_tuning_are_the_official_ones():
+    """The rate of each group a quarter into each of 100 epochs, by the official ``adjust_learning_rate``."""
+    cfg, wrapper = finetuning()
+    options = dict(cfg.param_scheduler)
+    assert options.pop('type') == 'mae_mm.WarmupCosineLR' and options.pop('convert_to_iter_based')
+    schedule = WarmupCosineLR.build_iter_from_epoch(wrapper, end=cfg.train_cfg.max_epochs, epoch_length=8, **options)
+    for step in range(800):
+        if step % 8 == 2:
+            expected = GOLDEN['rates'][step // 8]
+            for group in wrapper.optimizer.param_groups:
+                assert math.isclose(group['lr'], expected * group['lr_scale'], rel_tol=0, abs_tol=1e-12)
+        wrapper.optimizer._global_step = step
+        schedule.step()
+
+
+def test_a_warmup_is_shorter_than_the_run():
+    wrapper = OptimWrapper(torch.optim.SGD([nn.Parameter(torch.ones(1))], lr=1.))
+    with pytest.raises(ValueError, match='a warmup of 5 is not shorter than a run of 5'):
+        WarmupCosineLR(wrapper, warmup=5, end=5)
+
+
+def test_the_probes_steps_are_the_official_ones():
+    """facebookresearch/mae's util/lars.py, at a steady rate: a trust ratio for matrices, none for biases."""
+    torch.manual_seed(0)
+    layer = nn.Linear(4, 3)
+    weight, bias = layer.weight.detach().clone(), layer.bias.detach().clone()
+    cfg = read_config(str(ROOT / 'configs/linear_probe/vit-base-p16_8xb2048-coslr-90e_in1k.py')).optim_wrapper
+    options = dict(cfg.optimizer)
+    optimizer = OPTIMIZERS.get(options.pop('type'))(
+        [dict(params=[layer.weight]), dict(params=[layer.bias], **cfg.paramwise_cfg.custom_keys.bias)], **options)
+    momenta = torch.zeros_like(weight), torch.zeros_like(bias)
+    for _ in range(3):
+        layer.weight.grad, layer.bias.grad = torch.randn(3, 4), torch.randn(3)
+        momenta[0].mul_(.9).add_(layer.weight.grad * 1e-3 * weight.norm() / layer.weight.grad.norm())
+        momenta[1].mul_(.9).add_(layer.bias.grad)
+        weight, bias = weight - 6.4 * momenta[0], bias - 6.4 * momenta[1]
+        optimizer.step()
+    torch.testing.assert_close((layer.weight.data, layer.bias.data), (weight, bias))
+
+
+def test_the_recipes_are_the_published_ones():
+    for name, arch, rate, decay, drop, epochs in (
+            ('vit-base-p16_8xb128-coslr-100e_in1k', 'base', 5e-4 * 4, .65, .1, 100),
+            ('vit-large-p16_8xb128-coslr-50e_in1k', 'large', 1e-3 * 4, .75, .2, 50),
+            ('vit-huge-p14_8xb128-coslr-50e_in1k', 'huge', 1e-3 * 4, .75, .3, 50),
+            ('vit-huge-p14_32xb8-coslr-50e_in1k-448px', 'huge', 1e-3, .75, .3, 50)):
+        cfg = read_config(str(ROOT / f'configs/finetune/{name}.py'))
+        optimizer, backbone = cfg.optim_wrapper.optimizer, cfg.model.backbone
+        assert optimizer == dict(type='AdamW', lr=rate, betas=(.9, .999), weight_decay=.05)
+        assert cfg.optim_wrapper.paramwise_cfg.layer_decay_rate == decay
+        assert (backbone.arch, backbone.drop_path_rate, backbone.out_type) == (arch, drop, 'avg_featmap')
+        assert (cfg.train_cfg.max_epochs, cfg.param_scheduler.warmup) == (epochs, 5)
+        assert math.isclose(cfg.param_scheduler.min_ratio * rate, 1e-6)
+        assert cfg.model.head.init_cfg.std == 2e-5 and cfg.model.head.loss.label_smooth_val == .1
+        assert [(part.type, part.alpha) for part in cfg.model.train_cfg.augments] == [('Mixup', .8), ('CutMix', 1.)]
+    for name, epochs in (('base-p16_8xb2048-coslr-90e', 90), ('large-p16_8xb2048-coslr-50e', 50),
+                         ('huge-p14_8xb2048-coslr-50e', 50)):
+        cfg = read_config(str(ROOT / f'configs/linear_probe/vit-{name}_in1k.py'))
+        assert cfg.optim_wrapper.optimizer == dict(type='LARS', lr=.1 * 16384 / 256, momentum=.9, weight_decay=0.)
+        assert (cfg.train_cfg.max_epochs, cfg.param_scheduler.warmup) == (epochs, 10)
+        assert cfg.model.backbone.trainable_layers == 0 and cfg.model.backbone.out_type == 'cls_token'
+        assert cfg.model.neck.type == 'ClsBatchNormNeck' and cfg.model.head.loss == dict(type='CrossEntropyLoss')
+
+
+def predictions(folder):
+    with open(folder / 'predictions.csv') as file:
+        return list(csv.DictReader(file))
+
+
+def test_accuracy_counts_each_image_once_however_it_is_read(classifier, classes, tmp_path):
+    path, checkpoint = classifier
+    runs = {'one': ('test_dataloader.batch_size=1', ), 'all': ('test_dataloader.batch_size=50', ),
+            'workers': ('test_dataloader.num_workers=2', )}
+    for name, options in runs.items():
+        assert run_inside('tools/test.py', path, checkpoint, '--work-dir', tmp_path / name, '--out', tmp_path / name,
+                          '--cfg-options', *options) == 0
+    run_tool('tools/dist_test.sh', path, checkpoint, 2, '--work-dir', tmp_path / 'two', '--out', tmp_path / 'two',
+             PORT='29641')  # 11 images for two processes
+    expected = predictions(tmp_path / 'one')
+    assert sorted(row['path'] for row in expected) == sorted(map(str, classes.glob('val/*/*.png')))
+    right = sum(row['label'] == row['prediction'] for row in expected)
+    for name in (*runs, 'two'):
+        metrics = json.loads((tmp_path / name / 'metrics.json').read_text())['metrics']
+        assert math.isclose(metrics['accuracy/top1'], 100 * right / 11, rel_tol=1e-6)
+        for row, other in zip(expected, predictions(tmp_path / name), strict=True):
+            assert (row['path'], row['label'], row['prediction']) == (other['path'], other['label'],
+                                                                      other['prediction'])
+            assert math.isclose(float(row['probability']), float(other['probability']), abs_tol=1e-5)
+
+
+def test_official_fine_tuned_weights_are_tested_as_they_are(classify, tmp_path):
+    """A file of facebookresearch/mae, whose training options are pickled beside the weights."""
+    weights = official.mae_weights('fc_norm')
+    torch.save({'model': weights, 'epoch': 99}, tmp_path / 'official.pth')
+    path = classify('model = dict(data_preprocessor=dict(num_classes=7), backbone=dict(embed_dims=32, num_layers=2), '
+                    'head=dict(num_classes=7, in_channels=32))')
+    runner = runner_of(path, tmp_path, load_from=str(tmp_path / 'official.pth'))
+    runner.load_or_resume()
+    assert torch.equal(runner.model.head.fc.weight, weights['head.weight'])
+    assert torch.equal(runner.model.backbone.fc_norm.bias, weights['fc_norm.bias'])
+
+
+def test_what_does_not_fit_is_told(classify, classifier, classes, error_of, tmp_path):
+    path, checkpoint = classifier
+
+    def train(*options, config=path):
+        return error_of('tools/train.py', config, '--work-dir', tmp_path / 'w', '--cfg-options', *options)
+
+    assert 'train_dataloader has 3 classes and the head 5; --cfg-options model.head.num_classes=3' in train(
+        'model.head.num_classes=5')
+    assert 'trainable_layers=9 is none of' in train('model.backbone.trainable_layers=9')
+    assert 'starts from a pre-trained encoder and names none: --cfg-options model.backbone.init_cfg' in train(
+        'model.backbone.init_cfg.type=Pretrained', 'model.backbone.init_cfg.checkpoint=None')
+    torch.save({'fc.weight': torch.ones(2, 2)}, tmp_path / 'other.pth')
+    assert 'other.pth: weights of an unknown format' in train(
+        'model.backbone.init_cfg.type=Pretrained', f'model.backbone.init_cfg.checkpoint={tmp_path}/other.pth')
+    for folder in ('a', 'b', 'other'):
+        (tmp_path / 'data/val' / folder).mkdir(parents=True)
+        cv2.imwrite(str(tmp_path / 'data/val' / folder / '0.png'), np.zeros((32, 32, 3), np.uint8))
+    said = error_of('tools/test.py', path, checkpoint, '--work-dir', tmp_path / 'w', '--cfg-options',
+                    f'data_root={tmp_path}/data')
+    assert 'test_dataloader has other classes than the checkpoint: other' in said
+    (tmp_path / 'data/val/empty').mkdir()
+    said = error_of('tools/test.py', path, checkpoint, '--work-dir', tmp_path / 'w', '--cfg-options',
+                    f'data_root={tmp_path}/data')
+    assert 'no images of class empty; fill or remove the folder' in said
+    assert '--eval is for segmentors' in error_of('tools/test.py', path, checkpoint, '--eval', 'mIoU')
+
+
+def test_predictions_of_files_and_folders(classifier, classes, capsys, error_of, tmp_path):
+    path, checkpoint = classifier
+    out = tmp_path / 'out'
+    one = classes / 'val/c/0.png'
+    assert run_inside('tools/predict.py', path, checkpoint, one, classes / 'val', '--out', out, '--topk', 2) == 0
+    lines = [line.split('\t') for line in capsys.readouterr().out.splitlines() if '\t' in line]
+    assert len(lines) == 12 and lines[0][0] == str(one) and len(lines[0]) == 3
+    first, second = (float(text.split()[1]) for text in lines[0][1:])
+    assert 1 >= first >= second >= 0 and lines[0][1].split()[0] in 'abc'
+    assert cv2.imread(str(out / 'c/0.png')).shape[1] == 256 and (out / '0.png').is_file()
+    (tmp_path / 'broken.jpg').write_bytes(b'no image')
+    assert 'broken.jpg cannot be read as an image' in error_of(
+        'tools/predict.py', path, checkpoint, tmp_path / 'broken.jpg', '--out', out)
+    assert 'none: no such image or folder' in error_of('tools/predict.py', path, checkpoint, tmp_path / 'none')
+
+
+def test_a_segmentor_predicts_too(trained, config, scenes, tmp_path):
+    work_dir, _ = trained
+    assert run_inside('tools/predict.py', config, work_dir / 'iter_6.pth', scenes / 'images/validation', '--out',
+                      tmp_path) == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == [f'{i}.png' for i in range(5)]
+    assert cv2.imread(str(tmp_path / '0.png')).shape == (32, 32 + 4 + 32, 3)  # image, gap, prediction
+
+
+def test_a_test_draws_its_classes(classifier, tmp_path):
+    path, checkpoint = classifier
+    assert run_inside('tools/test.py', path, checkpoint, '--work-dir', tmp_path, '--show-dir', tmp_path / 'show') == 0
+    assert len(list((tmp_path / 'show').glob('?/*.png'))) == 11
+
+
+def test_neighbours_are_asked_without_training(classifier, capsys, error_of):
+    path, checkpoint = classifier
+    capsys.readouterr()
+    assert run_inside('tools/knn.py', path, checkpoint, 'untrained', '-k', 1, 5) == 0
+    lines = [line for line in capsys.readouterr().out.splitlines() if '(k=5)' in line]
+    assert lines[0].endswith(str(checkpoint)) and lines[1].endswith('untrained')
+    assert all(0 <= float(line.split()[0]) <= 100 for line in lines)
+    assert '-k 13: there are 12 images to vote' in error_of('tools/knn.py', path, checkpoint, '-k', 13)
