@@ -1,15 +1,21 @@
-# make demo   train, test and look at a tiny model on two CPU cores
+# make demo   pre-train a tiny model on two CPU cores, fine-tune it and the same from scratch, test both and draw
 # make test   everything that must pass
 # make check  ruff, mypy and codespell alone
+# make cifar-table CIFAR=DIR   pre-train on CIFAR-10, then a table of the ways to use the encoder
 # PYTHON=...  the interpreter that .venv is made with (3.11 or later)
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 PY := .venv/bin/python
 INSTALLED := .venv/.installed
 DEMO := work_dirs/demo
+DEMO_PRETRAIN := configs/demo/mae-tiny_64x64_digits.py
 DEMO_CONFIG := configs/demo/upernet_mae-tiny_64x64_digits.py
 
-.PHONY: demo test check install
+CIFAR ?= data/cifar10
+CIFAR_WORK := work_dirs/cifar
+CIFAR_PRETRAIN := configs/pretrain/mae_vit-tiny-p4_1xb64-coslr-30e_cifar10.py
+
+.PHONY: demo test cifar-table check install
 
 install: $(INSTALLED)
 
@@ -22,9 +28,22 @@ $(INSTALLED): $(wildcard requirements/*.txt) setup.py
 
 demo: $(INSTALLED)
 	$(PY) tools/dataset_converters/digit_scenes.py data/digit_scenes
-	$(PY) tools/train.py $(DEMO_CONFIG) --work-dir $(DEMO)
-	$(PY) tools/test.py $(DEMO_CONFIG) $$(cat $(DEMO)/last_checkpoint) --work-dir $(DEMO) --eval mIoU --show-dir $(DEMO)/pictures
-	$(PY) tools/contact_sheet.py $(DEMO)/pictures $(DEMO)/pictures.png
+	$(PY) tools/train.py $(DEMO_PRETRAIN) --work-dir $(DEMO)/pretrain
+	$(PY) tools/train.py $(DEMO_CONFIG) --work-dir $(DEMO)/pretrained --cfg-options \
+		model.backbone.init_cfg.type=Pretrained model.backbone.init_cfg.checkpoint=$$(cat $(DEMO)/pretrain/last_checkpoint)
+	$(PY) tools/train.py $(DEMO_CONFIG) --work-dir $(DEMO)/scratch
+	for run in pretrained scratch; do \
+		$(PY) tools/test.py $(DEMO_CONFIG) $$(cat $(DEMO)/$$run/last_checkpoint) --work-dir $(DEMO)/$$run \
+			--show-dir $(DEMO)/$$run/pictures || exit; \
+	done
+	@$(PY) tools/contact_sheet.py $(DEMO)/pretrained/pictures $(DEMO)/pictures.png
+	@ls $(DEMO)/pretrain/*/vis_data/vis_image/reconstruction_*.png | tail -n 1
+	@grep -H '"mIoU"' $(DEMO)/pretrained/metrics.json $(DEMO)/scratch/metrics.json
+
+cifar-table: $(INSTALLED)
+	test -e $(CIFAR_WORK)/epoch_30.pth || $(PY) tools/train.py $(CIFAR_PRETRAIN) --work-dir $(CIFAR_WORK) \
+		$$(test -e $(CIFAR_WORK)/last_checkpoint && echo --resume) --cfg-options data_root=$(CIFAR) randomness.seed=0
+	$(PY) tools/cifar_table.py $(CIFAR_WORK)/epoch_30.pth --data $(CIFAR)
 
 check: $(INSTALLED)
 	$(PY) -m ruff check .

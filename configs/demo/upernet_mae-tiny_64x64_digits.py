@@ -1,6 +1,6 @@
-"""The demo: a tiny UPerNet-MAE that finds and reads digits on photographs, from scratch, on two CPU cores.
+"""The demo: a tiny UPerNet-MAE that finds and reads digits, on two CPU cores.
 
-    make demo
+    make demo    # from the pre-trained encoder, and from scratch with the same schedule
 """
 _base_ = ['../_base_/models/upernet_mae.py', '../_base_/datasets/digit_scenes.py', '../_base_/segment_runtime.py']
 
@@ -18,14 +18,17 @@ model = dict(
     decode_head=dict(in_channels=[width] * 4, channels=32, num_classes=num_classes, loss_decode=loss),
     auxiliary_head=dict(in_channels=width, channels=32, num_classes=num_classes, loss_decode=loss))
 
-max_iters = 1500
-warmup_iters = 50
+max_iters = 400
+warmup_iters = 30
 optim_wrapper = dict(
-    type='OptimWrapper', optimizer=dict(type='AdamW', lr=3e-3, betas=(0.9, 0.95), weight_decay=0.05))
+    type='OptimWrapper',
+    optimizer=dict(type='AdamW', lr=2e-3, betas=(0.9, 0.95), weight_decay=0.05),
+    constructor='mae_mm.LayerDecayConstructor',
+    paramwise_cfg=dict(layer_decay_rate=0.75, norm_decay_mult=0., bias_decay_mult=0., flat_decay_mult=0.))
 param_scheduler = [
     dict(type='LinearLR', start_factor=1e-3, by_epoch=False, begin=0, end=warmup_iters),
     dict(type='PolyLR', eta_min=0., power=1., begin=warmup_iters, end=max_iters, by_epoch=False),
 ]
-train_cfg = dict(type='mae_mm.IterBasedTrainLoop', max_iters=max_iters, val_interval=max_iters // 3)
-default_hooks = dict(logger=dict(interval=50), checkpoint=dict(interval=max_iters // 3))
+train_cfg = dict(type='mae_mm.IterBasedTrainLoop', max_iters=max_iters, val_interval=max_iters // 2)
+default_hooks = dict(logger=dict(interval=50), checkpoint=dict(interval=max_iters // 2))
 randomness = dict(seed=0)

@@ -1,6 +1,6 @@
 """Fine-tuning of a pre-trained ViT-H/14 on ImageNet-1K at 448 x 448: 50 epochs of 32 x 8 images.
 
-Published, top-1: 87.8 % (the paper, section 4.1), 87.3 % (mmpretrain, configs/mae). The official code has no recipe
+Published, top-1: 87.8 % (the paper, section 4.2), 87.3 % (mmpretrain, configs/mae). The official code has no recipe
 for 448; this is that of 224, with mmpretrain's batch.
 
     tools/dist_train.sh configs/finetune/vit-huge-p14_32xb8-coslr-50e_in1k-448px.py 8 --cfg-options \

@@ -1,4 +1,4 @@
-"""Partial fine-tuning of a pre-trained ViT-L/16 on ImageNet-1K (the paper, section 4.2).
+"""Partial fine-tuning of a pre-trained ViT-L/16 on ImageNet-1K (the paper, section 4.3).
 
 Of the encoder trains no layer, the head alone.
 

@@ -53,7 +53,7 @@ class MAE(OnGrid):
         with_cp: recompute activations in the backward pass instead of keeping them.
         frozen_stages: 0 freezes the embeddings, n also the first n layers; -1 freezes nothing.
         trainable_layers: of the backbone the last n layers alone train, 0 for none (linear probing) and 0.5 for the
-            MLP of the last and its norm (partial fine-tuning, section 4.2 of the paper); None for all of it.
+            MLP of the last and its norm (partial fine-tuning, section 4.3 of the paper); None for all of it.
         arch: ``'base'``, ``'large'`` or ``'huge'`` in place of the four sizes.
         init_cfg: ``dict(type='Pretrained', checkpoint=...)`` takes a file, folder or URL of any known format as it
             is (``checkpoint/tables.py``); ``grid=(h, w)`` tells the grid of positions whose file does not, and
