@@ -29,13 +29,14 @@ def our_backbone(img_size, **sizes) -> nn.Module:
                              final_norm=False, **{**TINY, **sizes}))
 
 
-def segmentor(backbone: dict, embed_dims: int = 48, crop=(64, 64), stride=(48, 48)) -> nn.Module:
+def segmentor(backbone: dict, embed_dims: int = 48, crop=(64, 64), stride=(48, 48),
+              type_='EncoderDecoder') -> nn.Module:
     init_default_scope('mmseg')
     norm_cfg = dict(type='BN')
     loss = dict(type='CrossEntropyLoss', use_sigmoid=False)
     common = dict(num_classes=5, norm_cfg=norm_cfg, align_corners=False, loss_decode=loss)
     return MODELS.build(dict(
-        type='EncoderDecoder',
+        type=type_,
         data_preprocessor=dict(type='SegDataPreProcessor'),
         backbone=backbone,
         neck=dict(type='Feature2Pyramid', embed_dim=embed_dims, rescales=[4, 2, 1, 0.5], norm_cfg=norm_cfg),

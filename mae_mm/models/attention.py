@@ -25,8 +25,33 @@ class BiasTable(NamedTuple):
         return self.table.t().contiguous().index_select(1, self.pairs.flatten()).view(1, -1, *self.pairs.shape)
 
 
+SPREAD_BYTES = 2**29  # the most that a spread bias takes at a time: 512 MB
+# Channels that are added to hide keys, eight as fused kernels like their sizes, and the keys' value in each: a logit
+# so low that its softmax is 0 in every dtype.
+EXTRA, LOW = 8, -1000.
+
+
+def hide_keys(q: Tensor, k: Tensor, v: Tensor, padding: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Add channels to ``(B, K, N, D)`` tensors that keep keys from being attended to, for any kernel and bias.
+
+    An N x N mask for each image would be the other way. The added channels of the result are zeros.
+
+    Args:
+        padding: ``(B, N)``, True for keys that are hidden.
+    """
+    channels = q.shape[-1]
+    q = F.pad(q * ((channels + EXTRA) / channels)**.5, (0, EXTRA), value=1.)  # kernels divide by the root of all
+    lows = torch.where(padding, LOW, 0.).to(k)[:, None, :, None].expand(-1, k.shape[1], -1, EXTRA)  # B K N 8
+    return q, torch.cat([k, lows], dim=-1), F.pad(v, (0, EXTRA))
+
+
 def biased_attention(q: Tensor, k: Tensor, v: Tensor, bias: BiasTable, drop_rate: float = 0.) -> Tensor:
     """``scaled_dot_product_attention`` of ``(B, K, N, D)`` tensors with a learned bias."""
+    heads = max(1, SPREAD_BYTES // (bias.pairs.numel() * q.element_size()))
+    if heads < q.shape[1]:  # so many tokens that the bias of all heads is too large
+        parts = zip(*(tensor.split(heads, dim=1) for tensor in (q, k, v, bias.table)), strict=True)
+        return torch.cat([biased_attention(q_, k_, v_, BiasTable(table, bias.pairs), drop_rate)
+                          for q_, k_, v_, table in parts], dim=1)
     if q.device.type == 'cpu' and q.dtype in (torch.float32, torch.float64) and not drop_rate:
         return _BiasedAttention.apply(q, k, v, *bias)
     return F.scaled_dot_product_attention(q, k, v, attn_mask=bias.spread().to(q.dtype), dropout_p=drop_rate)

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from mmcv.cnn.bricks import DropPath
 from torch import Tensor, nn
 
-from .attention import BiasTable, biased_attention
+from .attention import BiasTable, biased_attention, hide_keys
 from .position import Grid, bias_table_rows
 
 ALL = slice(None)
@@ -48,21 +48,25 @@ class Attention(nn.Module):
         if grid is not None:
             self.relative_position_bias_table = nn.Parameter(torch.zeros(bias_table_rows(grid), num_heads))
 
-    def forward(self, tokens: Tensor, bias: Tensor | BiasTable | None = None, wanted: slice = ALL) -> Tensor:
+    def forward(self, tokens: Tensor, bias: Tensor | BiasTable | None = None, wanted: slice = ALL,
+                padding: Tensor | None = None) -> Tensor:
         """``(B, N, C)`` to the same shape, or to the tokens that are ``wanted`` alone (without a bias).
 
-        ``bias``: a table to learn, or ``(1, K, N, N)``, added to the logits.
+        ``bias``: a table to learn, or ``(1, K, N, N)``, added to the logits. ``padding``: ``(B, N)``, True for tokens
+        that none attends to.
         """
         B, N, C = tokens.shape
         q, k, v = self.qkv(tokens).reshape(B, N, 3, self.num_heads, -1).permute(2, 0, 3, 1, 4)  # each B K N C/K
         q = q[:, :, wanted]
+        if padding is not None:
+            q, k, v = hide_keys(q, k, v, padding)
         drop_rate = self.drop_rate if self.training else 0.
         if isinstance(bias, BiasTable):
             mixed = biased_attention(q, k, v, bias, drop_rate)
         else:
             mask = None if bias is None else bias.to(q.dtype)
             mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=drop_rate)
-        return self.proj(mixed.transpose(1, 2).flatten(2))
+        return self.proj(mixed[..., :C // self.num_heads].transpose(1, 2).flatten(2))
 
 
 class FFN(nn.Module):
@@ -97,9 +101,10 @@ class EncoderLayer(nn.Module):
         self.gamma_1 = None if init_values is None else nn.Parameter(torch.full((embed_dims,), float(init_values)))
         self.gamma_2 = None if init_values is None else nn.Parameter(torch.full((embed_dims,), float(init_values)))
 
-    def forward(self, tokens: Tensor, bias: Tensor | BiasTable | None = None, wanted: slice = ALL) -> Tensor:
-        """``(B, N, C)`` to the same shape, or to the ``wanted`` tokens; ``bias``: see :class:`Attention`."""
-        tokens = self._add(tokens[:, wanted], self.attn(self.ln1(tokens), bias, wanted), self.gamma_1)
+    def forward(self, tokens: Tensor, bias: Tensor | BiasTable | None = None, wanted: slice = ALL,
+                padding: Tensor | None = None) -> Tensor:
+        """``(B, N, C)`` to the same shape, or to the ``wanted`` tokens; the rest: see :class:`Attention`."""
+        tokens = self._add(tokens[:, wanted], self.attn(self.ln1(tokens), bias, wanted, padding), self.gamma_1)
         return self._add(tokens, self.ffn(self.ln2(tokens)), self.gamma_2)
 
     def _add(self, tokens: Tensor, branch: Tensor, gamma: Tensor | None) -> Tensor:

@@ -3,10 +3,23 @@
 Letters in shapes: B batch, C channels, p side of a patch, h w grid of patches (L = h*w), n some of them.
 A patch's values are in the order of facebookresearch/mae: row by row, the channels of a pixel side by side.
 """
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
 from .position import Grid
+
+
+def patches_beyond(sizes: Sequence[tuple[int, int]], grid: Grid, patch_size: int, device: torch.device) -> Tensor:
+    """``(B, h*w)``: True for the patches of a padded batch that hold nothing of their image.
+
+    Args:
+        sizes: ``(height, width)`` of each image in pixels.
+    """
+    tops, lefts = (torch.arange(count, device=device) * patch_size for count in grid)
+    heights, widths = torch.tensor(sizes, device=device).T[..., None]  # each B 1
+    return ((tops >= heights)[:, :, None] | (lefts >= widths)[:, None]).flatten(1)
 
 
 def patchify(images: Tensor, patch_size: int) -> Tensor:

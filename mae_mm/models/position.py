@@ -101,7 +101,7 @@ def _spread(values: np.ndarray, source: int, target: int, axis: int) -> np.ndarr
     return CubicSpline(places, values, axis=axis)(wanted.clip(places[0], places[-1]))
 
 
-@functools.lru_cache(maxsize=8)
+@functools.lru_cache(maxsize=2)  # 8 bytes for each pair of tokens
 def relative_position_index(grid: Grid, device: torch.device) -> Tensor:
     """For each pair of tokens, the row of the bias table that holds their bias: ``(N, N)``, int64.
 

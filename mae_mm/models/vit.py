@@ -5,7 +5,6 @@ K attention heads.
 """
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -17,10 +16,11 @@ from ..errors import InputError
 from ..registry import MODELS
 from . import position
 from .attention import BiasTable
+from .bias_cache import BiasCache
 from .freezing import parts_to_freeze
 from .grid import OnGrid, initialise_linear
 from .layers import ALL, EncoderLayer, PatchEmbed
-from .patches import take_patches
+from .patches import patches_beyond, take_patches
 from .position import Grid
 
 ARCHITECTURES = {
@@ -111,7 +111,7 @@ class MAE(OnGrid):
         if pooled:
             self.fc_norm = nn.LayerNorm(embed_dims, eps=1e-6) if final_norm else nn.Identity()
 
-        self._bias_cache: dict[int, tuple[Any, Tensor]] = {}
+        self._bias_cache = BiasCache(num_layers)
         self._frozen = parts_to_freeze(self, frozen_stages, trainable_layers)
         for part in self._frozen:
             part.requires_grad_(False)
@@ -137,20 +137,27 @@ class MAE(OnGrid):
             raise InputError(f'out_type={self.out_type!r} is of the last layer, not of out_indices={out_indices}')
         return indices
 
-    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+    def forward(self, images: Tensor, sizes: Sequence[tuple[int, int]] | None = None) -> tuple[Tensor, ...]:
         """``(B, channels, H, W)`` images to a ``(B, C, h, w)`` map for each of ``out_indices``.
 
         Or to a tuple of one ``(B, C)``, the pooled tokens, as ``out_type`` says.
+
+        Args:
+            sizes: ``(height, width)`` of each image in pixels if a batch was padded at the right and the bottom; to
+                patches of padding nothing attends. For maps only.
         """
         grid = self.grid_of(*images.shape[2:])
         tokens = torch.cat([self.cls_token.expand(len(images), -1, -1), self.patch_embed(images)], dim=1)
         tokens = tokens + self.positions(grid)  # B N C
 
+        padding = None
+        if sizes is not None:
+            padding = F.pad(patches_beyond(sizes, grid, self.patch_size, images.device), (1, 0))  # B N
         maps = []
         for i in range(self.num_layers):
             if i == self.num_layers - 1 and self.out_type != 'featmap':
                 return (self._pool(self._layer(i, tokens, grid, wanted=OUT_TYPES[self.out_type])), )
-            tokens = self._layer(i, tokens, grid)
+            tokens = self._layer(i, tokens, grid, padding=padding)
             if i == self.num_layers - 1:
                 tokens = self.ln1(tokens)
             if i in self.out_indices:
@@ -183,25 +190,22 @@ class MAE(OnGrid):
             tokens = self._layer(i, tokens, grid)
         return self.ln1(tokens)
 
-    def _layer(self, i: int, tokens: Tensor, grid: Grid, wanted: slice = ALL) -> Tensor:
+    def _layer(self, i: int, tokens: Tensor, grid: Grid, wanted: slice = ALL, padding: Tensor | None = None) -> Tensor:
         if self.with_cp and self.training:
-            return checkpoint(self._run_layer, i, tokens, grid, wanted, use_reentrant=False)
-        return self._run_layer(i, tokens, grid, wanted)
+            return checkpoint(self._run_layer, i, tokens, grid, wanted, padding, use_reentrant=False)
+        return self._run_layer(i, tokens, grid, wanted, padding)
 
-    def _run_layer(self, i: int, tokens: Tensor, grid: Grid, wanted: slice) -> Tensor:
+    def _run_layer(self, i: int, tokens: Tensor, grid: Grid, wanted: slice, padding: Tensor | None) -> Tensor:
         if self.rel_pos_bias:  # whose rows are for all tokens
-            return self.layers[i](tokens, self._bias(i, grid))[:, wanted]
-        return self.layers[i](tokens, wanted=wanted)
+            return self.layers[i](tokens, self._bias(i, grid), padding=padding)[:, wanted]
+        return self.layers[i](tokens, wanted=wanted, padding=padding)
 
     def _bias(self, i: int, grid: Grid) -> Tensor | BiasTable:
-        """Layer i's bias for a grid; where nothing is learned, ``(1, K, N, N)``, and kept until the grid changes."""
+        """Layer i's bias for a grid: a table to learn, or spread and kept where nothing is learned."""
         table: Tensor = self.layers[i].attn.relative_position_bias_table  # type: ignore[union-attr, assignment]
         if self.training or torch.is_grad_enabled():
             return position.relative_position_bias(table, self.grid, grid)
-        state = (grid, table._version, table.device, table.dtype)
-        if i not in self._bias_cache or self._bias_cache[i][0] != state:
-            self._bias_cache[i] = state, position.relative_position_bias(table, self.grid, grid).spread()
-        return self._bias_cache[i][1]
+        return self._bias_cache.bias(i, table, self.grid, grid)
 
     def train(self, mode: bool = True) -> 'MAE':
         # Hooks that swap weights through `.data` (EMA) do so just before a change of mode.

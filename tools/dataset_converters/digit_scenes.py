@@ -52,11 +52,11 @@ def paste(image: np.ndarray, labels: np.ndarray, digit: np.ndarray, label: int, 
 
 def make_scene(photos: list[np.ndarray], digits: np.ndarray, targets: np.ndarray, side_px: int,
                rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """A scene of one or two digits: ``(H, W, 3)`` RGB and ``(H, W)`` labels."""
+    """A scene of one digit: ``(H, W, 3)`` RGB and ``(H, W)`` labels."""
     image = background(photos, side_px, rng)
     labels = np.zeros((side_px, side_px), dtype=np.uint8)
-    for i in rng.integers(len(digits), size=rng.integers(1, 3)):
-        paste(image, labels, digits[i], int(targets[i]) + 1, rng)
+    i = rng.integers(len(digits))
+    paste(image, labels, digits[i], int(targets[i]) + 1, rng)
     return image, labels
 
 

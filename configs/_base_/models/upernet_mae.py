@@ -7,7 +7,7 @@ data_preprocessor = dict(
     pad_val=0,
     seg_pad_val=255)
 model = dict(
-    type='EncoderDecoder',
+    type='mae_mm.EncoderDecoder',
     data_preprocessor=data_preprocessor,
     backbone=dict(type='mae_mm.MAE', rel_pos_bias=True, init_values=1.0, drop_path_rate=0.1, final_norm=False),
     neck=dict(type='Feature2Pyramid', rescales=[4, 2, 1, 0.5], norm_cfg=norm_cfg),
