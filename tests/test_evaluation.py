@@ -39,7 +39,7 @@ def test_some_classes_of_imagenet_keep_their_numbers(tmp_path):
     assert [dataset.get_data_info(i)['gt_label'] for i in range(2)] == [1, 999]
     assert dataset.metainfo['class_ids'] == (1, 999) and len(dataset.metainfo['classes']) == 1000
     picture(tmp_path / 'tench/c.jpg')
-    with pytest.raises(ValueError, match='tench is no class of ImageNet-1K, whose images are in folders named like n01'):
+    with pytest.raises(ValueError, match='tench is no class of ImageNet-1K, whose images are in'):
         ImageNetFolder(data_root=str(tmp_path))
 
 
@@ -124,10 +124,10 @@ def test_a_classifier_is_tested_on_other_sets(name, tmp_path, error_of):
     assert run_inside(*args) == 0
     metrics = json.loads((tmp_path / 'metrics.json').read_text())['metrics']
     if name == 'imagenet-c':
-        assert metrics['mCE'] > 0 and '--out is for' in error_of(*args[:4], '--out', tmp_path, *args[4:])
+        assert metrics['mCE'] > 0 and '--out is for' in error_of(*args[:5], '--out', tmp_path, *args[5:])
         return
     assert ('accuracy/top5' in metrics) == (name == 'imagenet-sketch')
     if name != 'imagenet-sketch':
-        assert run_inside(*args[:4], '--out', tmp_path, *args[4:]) == 0
+        assert run_inside(*args[:5], '--out', tmp_path, *args[5:]) == 0
         rows = (tmp_path / 'predictions.csv').read_text().splitlines()[1:]
         assert len(rows) == 2 and all(' goldfish' in f' {row}' or 'toilet tissue' in row for row in rows)

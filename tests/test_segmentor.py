@@ -41,7 +41,8 @@ def metas(inputs):
     return [dict(ori_shape=shape, img_shape=shape, pad_shape=shape, padding_size=[0] * 4) for _ in inputs]
 
 
-@pytest.mark.parametrize('side, window, stride', [(64, 64, 48), (65, 64, 48), (200, 64, 48), (160, 64, 64), (30, 30, 48)])
+@pytest.mark.parametrize('side, window, stride', [
+    (64, 64, 48), (65, 64, 48), (200, 64, 48), (160, 64, 64), (30, 30, 48)])
 def test_windows_cover_a_side(side, window, stride):
     positions = starts(side, window, stride)
     assert positions[0] == 0 and positions[-1] == side - window and positions == sorted(set(positions))
