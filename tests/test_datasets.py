@@ -1,10 +1,12 @@
 """Folders of images, and samplers of epochs."""
 import importlib.util
+import struct
+import zlib
 
 import pytest
 from PIL import Image
 
-from mae_mm.datasets import ClassFolder, EpochSampler, ImageFolder
+from mae_mm.datasets import ClassFolder, EpochSampler, ImageFolder, LoadImage
 from mae_mm.errors import InputError
 
 from .conftest import ROOT
@@ -61,3 +63,17 @@ def test_a_data_set_of_torchvision_becomes_a_folder(tmp_path):
     assert sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob('*.png')) == [
         '000000.png', '000003.png', 'cat/000001.png', 'cat/000004.png', 'dog/000002.png', 'dog/000005.png']
     assert Image.open(tmp_path / 'dog/000005.png').getpixel((0, 0)) == (5, 0, 0)
+
+
+def test_an_image_of_a_billion_pixels_is_not_decoded(tmp_path):
+    header = b'IHDR' + struct.pack('>IIBBBBB', 40_000, 25_000, 8, 2, 0, 0, 0)
+    (tmp_path / 'a.png').write_bytes(b'\x89PNG\r\n\x1a\n' + struct.pack('>I', 13) + header
+                                     + struct.pack('>I', zlib.crc32(header)))
+    with pytest.raises(InputError, match='25000x40000 are 1,000,000,000 pixels, more than max_pixels=200'):
+        LoadImage().transform(dict(img_path=str(tmp_path / 'a.png')))
+    limit = Image.MAX_IMAGE_PIXELS
+    Image.new('RGB', (5, 4)).save(tmp_path / 'b.png')
+    assert LoadImage(max_pixels=20).transform(dict(img_path=str(tmp_path / 'b.png')))['img'].shape == (4, 5, 3)
+    with pytest.raises(InputError, match='4x5 are 20 pixels, more than max_pixels=19'):
+        LoadImage(max_pixels=19).transform(dict(img_path=str(tmp_path / 'b.png')))
+    assert Image.MAX_IMAGE_PIXELS == limit

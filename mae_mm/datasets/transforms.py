@@ -1,7 +1,10 @@
 """Transforms that the hosts' pipelines lack."""
+from typing import Any
+
 import cv2
 import numpy as np
 from mmcv.transforms import BaseTransform, LoadImageFromFile
+from PIL import Image
 
 from ..errors import InputError
 from ..registry import TRANSFORMS
@@ -23,15 +26,38 @@ class SeedSample(BaseTransform):
         return results
 
 
+def size_in_header(path: str) -> tuple[int, int]:
+    """``(height, width)`` of an image file, which is not decoded; zeros if Pillow does not know the format."""
+    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None  # Pillow's own limit raises before it tells the size
+    try:
+        with Image.open(path) as image:
+            return image.height, image.width
+    except (OSError, ValueError, SyntaxError):  # left to the decoder, which may know it
+        return 0, 0
+    finally:
+        Image.MAX_IMAGE_PIXELS = limit
+
+
 @TRANSFORMS.register_module()
 class LoadImage(LoadImageFromFile):
     """mmcv's ``LoadImageFromFile``, with a line that names the file where it cannot be read or decoded.
+
+    Args:
+        max_pixels: an image of more is refused before it is decoded.
 
     Raises:
         ValueError: with the file.
     """
 
+    def __init__(self, *args: Any, max_pixels: int = 200_000_000, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        self.max_pixels = max_pixels
+
     def transform(self, results: dict) -> dict:
+        height, width = size_in_header(results['img_path'])
+        if height * width > self.max_pixels:
+            raise InputError(f'{results["img_path"]}: {height}x{width} are {height * width:,} pixels, more than '
+                             f'max_pixels={self.max_pixels:,} of LoadImage in the pipeline; cut or scale it')
         try:
             return super().transform(results)
         except (OSError, ValueError, AssertionError, AttributeError, cv2.error) as error:

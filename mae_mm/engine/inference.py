@@ -45,11 +45,7 @@ class Predictor:
         self.classes: Sequence[str] = metainfo['classes']
         palette = metainfo.get('palette')
         self.palette = None if palette is None else np.array(palette, dtype=np.uint8)
-        steps = [dict(step) for step in dataset.pipeline if step['type'] not in TRUTH]
-        for step in steps:
-            if step['type'] == 'LoadImageFromFile':
-                step['type'] = 'mae_mm.LoadImage'  # which names the file that it cannot read
-        self.pipeline = Compose(steps)
+        self.pipeline = Compose([step for step in dataset.pipeline if step['type'] not in TRUTH])
 
     @torch.no_grad()
     def __call__(self, paths: Sequence[str]) -> list[Any]:

@@ -7,7 +7,7 @@ metainfo = dict(
 num_classes = len(metainfo['classes'])
 
 load = [
-    dict(type='LoadImageFromFile'),
+    dict(type='mae_mm.LoadImage'),
     dict(type='LoadAnnotations'),
     dict(type='mae_mm.CheckLabels', num_classes=num_classes),
 ]
