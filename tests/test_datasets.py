@@ -68,7 +68,7 @@ def test_a_data_set_of_torchvision_becomes_a_folder(tmp_path):
 def test_an_image_of_a_billion_pixels_is_not_decoded(tmp_path):
     header = b'IHDR' + struct.pack('>IIBBBBB', 40_000, 25_000, 8, 2, 0, 0, 0)
     (tmp_path / 'a.png').write_bytes(b'\x89PNG\r\n\x1a\n' + struct.pack('>I', 13) + header
-                                     + struct.pack('>I', zlib.crc32(header)))
+                                     + struct.pack('>I', zlib.crc32(header)) + struct.pack('>I', 9) + b'IDAT')
     with pytest.raises(InputError, match='25000x40000 are 1,000,000,000 pixels, more than max_pixels=200'):
         LoadImage().transform(dict(img_path=str(tmp_path / 'a.png')))
     limit = Image.MAX_IMAGE_PIXELS
