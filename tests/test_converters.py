@@ -51,6 +51,18 @@ def test_a_published_size_is_given_its_config(tmp_path, capsys):
     assert (ROOT / lines['config'].strip()).is_file()
 
 
+def test_a_published_classifier_is_given_its_config(tmp_path, capsys):
+    with torch.device('meta'):
+        model = MAE(arch='base', out_type='avg_featmap')
+    state = {f'backbone.{name}': torch.zeros(tensor.shape, dtype=torch.float16)
+             for name, tensor in model.state_dict().items()}
+    for classes, told in ((1000, ''), (7, ' with model.head.num_classes=7')):
+        state['head.fc.weight'] = torch.zeros(classes, 768)
+        torch.save({**state, 'head.fc.bias': torch.zeros(classes)}, tmp_path / 'base.pth')
+        lines = inspected(capsys, tmp_path / 'base.pth')
+        assert lines['config'].strip() == f'configs/finetune/vit-base-p16_8xb128-coslr-100e_in1k.py{told}'
+
+
 @pytest.mark.parametrize('suffix', ['pth', 'safetensors'])
 def test_the_converter_takes_and_writes_every_kind_of_file(suffix, tmp_path, capsys):
     build('huggingface-pretraining').model.save_pretrained(tmp_path / 'hf')

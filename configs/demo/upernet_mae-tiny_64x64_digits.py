@@ -1,6 +1,6 @@
-"""The demo: a tiny UPerNet-MAE that finds and reads digits, on two CPU cores.
+"""The demo: a tiny UPerNet-MAE that learns to find and read digits from 200 labelled scenes, on two CPU cores.
 
-    make demo    # from the pre-trained encoder, and from scratch with the same schedule
+    make demo    # from an encoder that was pre-trained on 4,000 scenes without labels, and from scratch
 """
 _base_ = ['../_base_/models/upernet_mae.py', '../_base_/datasets/digit_scenes.py', '../_base_/segment_runtime.py']
 
@@ -18,7 +18,10 @@ model = dict(
     decode_head=dict(in_channels=[width] * 4, channels=32, num_classes=num_classes, loss_decode=loss),
     auxiliary_head=dict(in_channels=width, channels=32, num_classes=num_classes, loss_decode=loss))
 
-max_iters = 400
+num_labelled = 200
+train_dataloader = dict(dataset=dict(indices=num_labelled))
+
+max_iters = 450
 warmup_iters = 30
 optim_wrapper = dict(
     type='OptimWrapper',

@@ -80,7 +80,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('out_dir', help='folder to make; one that is there already is kept as it is')
     parser.add_argument('--training', type=int, default=4000, help='number of training scenes')
-    parser.add_argument('--validation', type=int, default=100, help='number of validation scenes')
+    parser.add_argument('--validation', type=int, default=200, help='number of validation scenes')
     parser.add_argument('--side', type=int, default=64, help='side of a scene in pixels')
     parser.add_argument('--seed', type=int, default=0)
     args = parser.parse_args()
