@@ -1,6 +1,7 @@
 """The models, in the order in which an image meets them."""
 from .decoder import MAEDecoder
+from .heads import UPerHead
 from .pretrainer import MaskedAutoencoder, Reconstruction
 from .vit import MAE
 
-__all__ = ['MAE', 'MAEDecoder', 'MaskedAutoencoder', 'Reconstruction']
+__all__ = ['MAE', 'MAEDecoder', 'MaskedAutoencoder', 'Reconstruction', 'UPerHead']
