@@ -12,7 +12,7 @@ model = dict(
     backbone=dict(type='mae_mm.MAE', rel_pos_bias=True, init_values=1.0, drop_path_rate=0.1, final_norm=False),
     neck=dict(type='Feature2Pyramid', rescales=[4, 2, 1, 0.5], norm_cfg=norm_cfg),
     decode_head=dict(
-        type='UPerHead',
+        type='mae_mm.UPerHead',
         in_index=[0, 1, 2, 3],
         pool_scales=(1, 2, 3, 6),
         dropout_ratio=0.1,

@@ -1,0 +1,153 @@
+"""A convolution of upsampled maps, and the segmentation head made of it beside mmsegmentation's."""
+import pytest
+import torch
+import torch.nn.functional as F
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from mmseg.registry import MODELS
+from torch import nn
+
+from mae_mm import InputError
+from mae_mm.models.upsampled import conv_of_upsampled
+
+from .conftest import ROOT
+from .peers import randomise
+
+SIZES = [  # of the full map, then of those that are upsampled to it
+    ((16, 16), [(8, 8), (4, 4), (2, 2)]),
+    ((33, 47), [(17, 24), (9, 12), (5, 6)]),
+    ((7, 20), [(2, 13), (7, 3), (1, 1)]),
+    ((6, 5), [(6, 5), (5, 5), (9, 2)]),  # no growth, too little, and a side that shrinks
+    ((1, 9), [(1, 4), (1, 1)]),
+    ((3, 2), []),
+]
+LEVELS = [(33, 47), (17, 24), (9, 12), (5, 6)]
+WIDTHS = [5, 6, 7, 8]
+
+
+def literally(x, maps, weight, bias, align_corners):
+    upsampled = [F.interpolate(m, x.shape[2:], mode='bilinear', align_corners=align_corners) for m in maps]
+    return F.conv2d(torch.cat([x, *upsampled], 1), weight, bias, padding=1)
+
+
+@pytest.mark.parametrize('align_corners', [False, True])
+@pytest.mark.parametrize('size, sizes', SIZES, ids=lambda value: str(value))
+def test_convolving_and_upsampling_commute(size, sizes, align_corners):
+    torch.manual_seed(0)
+    tensors = [torch.randn(2, 3 + i, *s, dtype=torch.float64) for i, s in enumerate([size, *sizes])]
+    weight = torch.randn(4, sum(t.shape[1] for t in tensors), 3, 3, dtype=torch.float64)
+    bias = torch.randn(4, dtype=torch.float64)
+    results = []
+    for function in (literally, conv_of_upsampled):
+        inputs = [t.clone().requires_grad_() for t in (weight, bias, *tensors)]
+        with torch.no_grad():
+            untracked = function(inputs[2], inputs[3:], *inputs[:2], align_corners)
+        out = function(inputs[2], inputs[3:], *inputs[:2], align_corners)
+        gradients = torch.autograd.grad(out.sin().sum(), inputs)
+        results.append((untracked, out, *gradients))
+    for expected, ours in zip(*results, strict=True):
+        torch.testing.assert_close(ours, expected, rtol=0, atol=1e-10)
+
+
+def test_no_input_is_changed():
+    tensors = [torch.randn(1, 2, 8, 8), torch.randn(1, 2, 4, 4), torch.randn(3, 4, 3, 3), torch.randn(3)]
+    before = [t.clone() for t in tensors]
+    with torch.no_grad():
+        conv_of_upsampled(tensors[0], tensors[1:2], *tensors[2:], align_corners=False)
+    assert all(torch.equal(a, b) for a, b in zip(before, tensors, strict=True))
+
+
+def test_mixed_precision():
+    x, z, weight = torch.randn(1, 16, 8, 8), torch.randn(1, 16, 4, 4), torch.randn(8, 32, 3, 3)
+    expected = conv_of_upsampled(x, [z], weight, None, False)
+    with torch.autocast('cpu', torch.bfloat16):
+        ours = conv_of_upsampled(x, [z], weight.requires_grad_(), None, False)
+    assert ours.dtype == torch.bfloat16
+    assert (ours - expected).std() < .02 * expected.std()
+    ours.float().sum().backward()
+    assert weight.grad is not None and weight.grad.isfinite().all()
+
+
+def heads(**settings) -> list[nn.Module]:
+    """mmsegmentation's head and ours, with the same weights."""
+    init_default_scope('mmseg')
+    common = dict(in_channels=WIDTHS, in_index=[0, 1, 2, 3], channels=9, num_classes=5, dropout_ratio=0.,
+                  norm_cfg=dict(type='BN'))
+    peer, ours = (MODELS.build({'type': name, **common, **settings}) for name in ('UPerHead', 'mae_mm.UPerHead'))
+    randomise(peer)
+    ours.load_state_dict(peer.state_dict(), strict=True)
+    return [peer, ours]
+
+
+@pytest.mark.parametrize('training', [False, True], ids=['eval', 'train'])
+@pytest.mark.parametrize('settings', [
+    dict(align_corners=False), dict(align_corners=True), dict(norm_cfg=None), dict(act_cfg=None),
+    dict(norm_cfg=dict(type='GN', num_groups=3)), dict(norm_cfg=None, act_cfg=dict(type='GELU')),
+    dict(pool_scales=(1, 4)),
+], ids=str)
+def test_the_same_function_as_mmsegmentations_head(settings, training):
+    torch.manual_seed(0)
+    maps = [torch.randn(2, width, *size) for width, size in zip(WIDTHS, LEVELS, strict=True)]
+    results = []
+    for head in heads(**settings):
+        head.train(training)
+        inputs = [m.clone().requires_grad_() for m in maps]
+        logits = head(inputs)
+        logits.sin().sum().backward()
+        gradients = {name: p.grad for name, p in head.named_parameters()}
+        gradients.update((f'map {i}', m.grad) for i, m in enumerate(inputs))
+        results.append((logits, gradients, dict(head.named_buffers())))
+    (expected, gradients, buffers), (ours, our_gradients, our_buffers) = results
+    torch.testing.assert_close(ours, expected, rtol=0, atol=1e-4)
+    assert expected.std() > .01  # a constant would agree with anything
+    assert our_gradients.keys() == gradients.keys()
+    for name, gradient in gradients.items():
+        largest = max(gradient.abs().max().item(), 1e-3)  # before a norm in training a bias has none but noise
+        assert (our_gradients[name] - gradient).abs().max() < 1e-3 * largest, name
+    for name, buffer in buffers.items():
+        torch.testing.assert_close(our_buffers[name], buffer, rtol=0, atol=1e-5, msg=name)
+
+
+def test_same_names_same_initial_weights():
+    init_default_scope('mmseg')
+    states = []
+    for name in ('UPerHead', 'mae_mm.UPerHead'):
+        torch.manual_seed(0)
+        states.append(MODELS.build(dict(type=name, in_channels=WIDTHS, in_index=[0, 1, 2, 3], channels=9,
+                                        num_classes=5)).state_dict())
+    expected, ours = states
+    assert list(ours) == list(expected)
+    assert all(torch.equal(ours[name], expected[name]) for name in expected)
+
+
+def test_other_convolutions_are_refused():
+    init_default_scope('mmseg')
+    with pytest.raises(InputError, match='Conv2dAdaptivePadding'):
+        MODELS.build(dict(type='mae_mm.UPerHead', in_channels=WIDTHS, in_index=[0, 1, 2, 3], channels=9,
+                          num_classes=5, conv_cfg=dict(type='Conv2dAdaptivePadding')))
+
+
+def test_the_concatenated_map_does_not_exist():
+    peer, ours = heads()
+    shapes: list[list[int]] = []
+
+    class Shapes(torch.overrides.TorchFunctionMode):
+        def __torch_function__(self, function, types, args=(), kwargs=None):
+            result = function(*args, **(kwargs or {}))
+            if function is torch.cat:
+                shapes[-1].append(result.shape[1])
+            return result
+
+    maps = [torch.randn(2, width, *size) for width, size in zip(WIDTHS, LEVELS, strict=True)]
+    for head in (peer, ours):
+        shapes.append([])
+        with Shapes(), torch.no_grad():
+            head.eval()(maps)
+    assert 4 * 9 in shapes[0] and 4 * 9 not in shapes[1]
+
+
+def test_upernet_configs_have_it():
+    model = Config.fromfile(str(ROOT / 'configs/demo/upernet_mae-tiny_64x64_digits.py')).model
+    init_default_scope('mmseg')
+    segmentor = MODELS.build(model)
+    assert type(segmentor.decode_head).__module__ == 'mae_mm.models.heads'
