@@ -53,7 +53,8 @@ class Case(NamedTuple):
         model['auxiliary_head'].update(common, in_channels=width, channels=256)
         window = (self.window, self.window)
         stride = (self.window * 2 // 3, ) * 2
-        model['test_cfg'] = ConfigDict(mode='slide' if self.part == 'slide' else 'whole', crop_size=window, stride=stride)
+        mode = 'slide' if self.part == 'slide' else 'whole'
+        model['test_cfg'] = ConfigDict(mode=mode, crop_size=window, stride=stride)
         if self.side == PEER:
             for part in (model, model['backbone'], model['decode_head']):
                 part['type'] = TYPES[part['type']]
