@@ -143,7 +143,7 @@ class MAE(OnGrid):
         Or to a tuple of one ``(B, C)``, the pooled tokens, as ``out_type`` says.
         """
         grid = self.grid_of(*images.shape[2:])
-        tokens = torch.cat([self.cls_token.expand(len(images), -1, -1), self.patch_embed(images)], dim=1)
+        tokens = torch.cat([self.cls_token.expand(images.shape[0], -1, -1), self.patch_embed(images)], dim=1)
         tokens = tokens + self.positions(grid)  # B N C
 
         maps = []
@@ -198,6 +198,8 @@ class MAE(OnGrid):
         table: Tensor = self.layers[i].attn.relative_position_bias_table  # type: ignore[union-attr, assignment]
         if self.training or torch.is_grad_enabled():
             return position.relative_position_bias(table, self.grid, grid)
+        if position.exporting():
+            return position.relative_position_bias(table, self.grid, grid).spread()
         state = (grid, table._version, table.device, table.dtype)
         if i not in self._bias_cache or self._bias_cache[i][0] != state:
             self._bias_cache[i] = state, position.relative_position_bias(table, self.grid, grid).spread()
