@@ -114,7 +114,21 @@ def test_operators_are_the_standard_ones(exported):
         'batch', 3, 'height', 'width']
 
 
-def test_classifiers_and_encoders_of_any_size(classify, tmp_path):  # noqa: F811
+def test_an_encoder_alone(tmp_path):
+    init_default_scope('mae_mm')
+    model = MODELS.build(dict(
+        type='mae_mm.MaskedAutoencoder',
+        backbone=dict(type='mae_mm.MAE', img_size=(32, 48), patch_size=8, in_channels=4, embed_dims=16, num_layers=1,
+                      num_heads=2),
+        decoder=dict(type='mae_mm.MAEDecoder', embed_dims=16, num_layers=1, num_heads=2)))
+    assert export_model(Exportable(model), str(tmp_path / 'x.pt2')) < 1e-4
+    pixels = images(3, 4, 32, 48)
+    program = torch.export.load(tmp_path / 'x.pt2').module()
+    with torch.no_grad():
+        torch.testing.assert_close(program(pixels), model.backbone(pixels)[-1])
+
+
+def test_a_classifier_of_any_size(classify, tmp_path):  # noqa: F811
     path = tmp_path / 'classifier.onnx'
     model = model_of(classify())
     assert export_model(Exportable(model), str(path), dynamic=True, opset=18) < 1e-4
@@ -183,6 +197,8 @@ def test_what_cannot_be_exported_is_told(segmentor, error_of, tmp_path, monkeypa
 
     assert '.onnx or .pt2' in export('x.pth')
     assert '36x32 image: not a multiple of the patch 8' in export('x.onnx', '--size', 36, 32)
+    for size in ('--size', 0, 32), ('--size', 32, -8):
+        assert 'image: ' in export('x.onnx', *size)
     monkeypatch.setattr(exporting, 'PACKAGES', ('onnx', 'no_such_package'))
     assert 'pip install no_such_package' in export('x.onnx')
     assert not list(tmp_path.iterdir())

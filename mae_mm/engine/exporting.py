@@ -39,11 +39,13 @@ class Exportable(nn.Module):
 
     def __init__(self, model: nn.Module):
         super().__init__()
-        backbone = getattr(model, 'backbone', None)
-        if not isinstance(backbone, MAE):
+        if not isinstance(getattr(model, 'backbone', None), MAE):
             raise InputError(f'{type(model).__name__}: only models whose backbone is mae_mm.MAE are exported')
         self.model: Any = model.eval()
-        self.backbone = backbone
+
+    @property
+    def backbone(self) -> MAE:
+        return self.model.backbone
 
     @property
     def size(self) -> Size:
@@ -77,6 +79,8 @@ def trace(model: Exportable, size: Size, dynamic: bool) -> ExportedProgram:
     Raises:
         ValueError: a size that is not a multiple of the patch.
     """
+    if min(size) < 1:
+        raise InputError(f'{size[0]}x{size[1]} image: there is none of that size')
     h, w = model.backbone.grid_of(*size)
     p = model.backbone.patch_size
     axes: dict[int, Any] = {0: Dim('batch')}
@@ -145,10 +149,12 @@ def check_target(path: str) -> None:
     """Tell what cannot be written before a model is built.
 
     Raises:
-        ValueError: a suffix that is neither ``.onnx`` nor ``.pt2``, or a package that is not there.
+        ValueError: a suffix that is neither ``.onnx`` nor ``.pt2``, or a package that is not there or too old.
     """
     if not path.endswith(SUFFIXES):
         raise InputError(f'{path}: what is exported is named {" or ".join(SUFFIXES)}')
+    if not hasattr(torch.compiler, 'is_exporting'):
+        raise InputError(f'{path}: exporting needs torch >= 2.7, found {torch.__version__}')
     missing = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
     if path.endswith('.onnx') and missing:
         raise InputError(f'{path}: an ONNX file needs {", ".join(missing)}; install with: pip install '
@@ -168,7 +174,7 @@ def export_model(model: Exportable, path: str, size: Size | None = None, dynamic
         ValueError: a difference over the ``tolerance``, or a size or file that cannot be.
     """
     size = size or model.size
-    weights = sum(tensor.nbytes for tensor in model.state_dict().values())
+    weights = sum(tensor.nbytes for tensor in model.parameters())
     if path.endswith('.onnx') and weights > ONNX_LIMIT:
         raise InputError(f'{path}: {weights / 1e9:.1f} GB of weights, and an ONNX file holds 2; export to .pt2')
     program = trace(model, size, dynamic)
