@@ -24,5 +24,6 @@ setup(
             'mmengine>=0.10.4', 'mmcv-lite>=2.0.0', 'onedl-mmsegmentation>=1.2.0', 'onedl-mmpretrain>=1.2.0',
             'torchvision'
         ],
+        'export': ['onnx', 'onnxscript', 'onnxruntime'],
         'demo': ['scikit-learn', 'scikit-image'],
     })

@@ -19,6 +19,21 @@ from .checks import IMAGE_SUFFIXES
 TRUTH = ('LoadAnnotations', 'mae_mm.CheckLabels')  # what a test pipeline has for labels
 
 
+def trained_model(cfg: Config, checkpoint: str) -> tuple[Any, dict[str, Any]]:
+    """A config's model in eval mode with a checkpoint's weights, and what is told of its classes.
+
+    Raises:
+        ValueError: a checkpoint that does not fit the config.
+    """
+    init_default_scope(cfg.default_scope)
+    model = MODELS.build(cfg.model).eval()
+    loaded = read_checkpoint(checkpoint)
+    load_into(model, weights_for(model, loaded, checkpoint), checkpoint)
+    dataset = (cfg.get('test_dataloader') or {}).get('dataset') or {}
+    known = getattr(DATASETS.get(dataset['type']), 'METAINFO', {}) if dataset else {}
+    return model, {**known, **(dataset.get('metainfo') or {}), **(loaded.get('meta', {}).get('dataset_meta') or {})}
+
+
 class Predictor:
     """A classifier or a segmentor, its weights and its test pipeline.
 
@@ -31,21 +46,16 @@ class Predictor:
     """
 
     def __init__(self, cfg: Config, checkpoint: str):
-        init_default_scope(cfg.default_scope)
-        self.model = MODELS.build(cfg.model).eval()
-        loaded = read_checkpoint(checkpoint)
-        load_into(self.model, weights_for(self.model, loaded, checkpoint), checkpoint)
+        self.model, metainfo = trained_model(cfg, checkpoint)
         self.model.to(get_device())
-        dataset = cfg.test_dataloader.dataset
-        metainfo = {**getattr(DATASETS.get(dataset.type), 'METAINFO', {}), **(dataset.get('metainfo') or {}),
-                    **(loaded.get('meta', {}).get('dataset_meta') or {})}
         if 'classes' not in metainfo:
             raise InputError(f'neither {checkpoint} nor the config names the classes; --cfg-options '
                              "test_dataloader.dataset.metainfo.classes=\"['cat','dog']\"")
         self.classes: Sequence[str] = metainfo['classes']
         palette = metainfo.get('palette')
         self.palette = None if palette is None else np.array(palette, dtype=np.uint8)
-        self.pipeline = Compose([step for step in dataset.pipeline if step['type'] not in TRUTH])
+        pipeline = cfg.test_dataloader.dataset.pipeline
+        self.pipeline = Compose([step for step in pipeline if step['type'] not in TRUTH])
 
     @torch.no_grad()
     def __call__(self, paths: Sequence[str]) -> list[Any]:

@@ -34,6 +34,16 @@ def sincos_position(channels: int, grid: Grid) -> Tensor:
     return torch.cat([torch.zeros(1, channels), table.float()])[None]
 
 
+def exporting() -> bool:
+    """Whether ``torch.export`` is tracing: what is computed now is no value to keep."""
+    return getattr(torch.compiler, 'is_exporting', bool)()  # older than 2.7, torch does not tell: False
+
+
+def same_grid(source: Grid, target: Grid) -> bool:
+    """Whether there is nothing to resize. Sides that are symbols equal none: a comparison would fix them."""
+    return all(isinstance(side, int) for side in target) and source == target
+
+
 def resize_grid(rows: Tensor, source: Grid, target: Grid) -> Tensor:
     """Resize values that lie on a grid, bicubic and in float32; the identity if the grids are equal.
 
@@ -43,7 +53,7 @@ def resize_grid(rows: Tensor, source: Grid, target: Grid) -> Tensor:
     Returns:
         Tensor: ``(h*w, C)`` for the ``target`` grid, in the dtype of ``rows``.
     """
-    if source == target:
+    if same_grid(source, target):
         return rows
     maps = rows.float().reshape(1, *source, -1).permute(0, 3, 1, 2)  # h*w C -> 1 C h w
     maps = F.interpolate(maps, size=target, mode='bicubic', align_corners=False)
@@ -52,7 +62,7 @@ def resize_grid(rows: Tensor, source: Grid, target: Grid) -> Tensor:
 
 def resize_pos_embed(pos_embed: Tensor, source: Grid, target: Grid) -> Tensor:
     """Resize ``(1, N, C)`` position embeddings to another grid; the class token's stays as it is."""
-    if source == target:
+    if same_grid(source, target):
         return pos_embed
     return torch.cat([pos_embed[:, :1], resize_grid(pos_embed[0, 1:], source, target)[None]], dim=1)
 
@@ -68,7 +78,7 @@ def resize_bias_table(table: Tensor, source: Grid, target: Grid, method: str = '
     Args:
         method: ``'bicubic'``, or ``'geometric'`` as BEiT's fine-tuning does.
     """
-    if source == target:
+    if same_grid(source, target):
         return table
     resize = resize_grid_geometrically if method == 'geometric' else resize_grid
     offsets = resize(table[:-CLS_ROWS], offset_grid(source), offset_grid(target))
@@ -101,15 +111,18 @@ def _spread(values: np.ndarray, source: int, target: int, axis: int) -> np.ndarr
     return CubicSpline(places, values, axis=axis)(wanted.clip(places[0], places[-1]))
 
 
-@functools.lru_cache(maxsize=2)  # 8 bytes for each pair of tokens
 def relative_position_index(grid: Grid, device: torch.device) -> Tensor:
     """For each pair of tokens, the row of the bias table that holds their bias: ``(N, N)``, int64.
 
     The order of rows is BEiT's: offsets row by row, then class to patch, patch to class, class to class.
     """
+    return _index(grid, device) if exporting() else _kept_index(grid, device)
+
+
+def _index(grid: Grid, device: torch.device) -> Tensor:
     h, w = grid
-    y = torch.arange(h, device=device).repeat_interleave(w)
-    x = torch.arange(w, device=device).repeat(h)
+    y = torch.arange(h, device=device)[:, None].expand(h, w).flatten()
+    x = torch.arange(w, device=device).expand(h, w).flatten()
     num_offsets = bias_table_rows(grid) - CLS_ROWS
     index = torch.empty(h * w + 1, h * w + 1, dtype=torch.long, device=device)
     index[1:, 1:] = (y[:, None] - y + h - 1) * (2 * w - 1) + (x[:, None] - x + w - 1)
@@ -117,6 +130,9 @@ def relative_position_index(grid: Grid, device: torch.device) -> Tensor:
     index[:, 0] = num_offsets + 1
     index[0, 0] = num_offsets + 2
     return index
+
+
+_kept_index = functools.lru_cache(maxsize=2)(_index)  # 8 bytes for each pair of tokens
 
 
 def relative_position_bias(table: Tensor, source: Grid, grid: Grid) -> BiasTable:

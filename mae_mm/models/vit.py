@@ -147,7 +147,7 @@ class MAE(OnGrid):
                 patches of padding nothing attends. For maps only.
         """
         grid = self.grid_of(*images.shape[2:])
-        tokens = torch.cat([self.cls_token.expand(len(images), -1, -1), self.patch_embed(images)], dim=1)
+        tokens = torch.cat([self.cls_token.expand(images.shape[0], -1, -1), self.patch_embed(images)], dim=1)
         tokens = tokens + self.positions(grid)  # B N C
 
         padding = None
@@ -205,6 +205,8 @@ class MAE(OnGrid):
         table: Tensor = self.layers[i].attn.relative_position_bias_table  # type: ignore[union-attr, assignment]
         if self.training or torch.is_grad_enabled():
             return position.relative_position_bias(table, self.grid, grid)
+        if position.exporting():
+            return position.relative_position_bias(table, self.grid, grid).spread()
         return self._bias_cache.bias(i, table, self.grid, grid)
 
     def train(self, mode: bool = True) -> 'MAE':

@@ -1,0 +1,208 @@
+"""Models for elsewhere: ONNX files, and the programs of ``torch.export``.
+
+Letters in shapes: B batch, h w height and width of maps, s side of a pooled map.
+"""
+import importlib.util
+import io
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.export import Dim, ExportedProgram
+from torch.overrides import TorchFunctionMode
+
+from ..checkpoint.writing import AtomicBackend
+from ..errors import InputError
+from ..models import MAE
+
+INPUT, OUTPUT = 'images', 'logits'
+PACKAGES = ('onnx', 'onnxscript', 'onnxruntime')
+OPSETS = range(18, 24)  # what torch.onnx writes
+TOLERANCE = 1e-4
+SMALLEST = 4  # patches along a side: UPerNet halves them, and one alone is a special case to torch.export
+ONNX_LIMIT = 2**31 - 2**27  # bytes: what protobuf can hold, less room for the graph
+SUFFIXES = ('.onnx', '.pt2')
+Size = tuple[int, int]
+Function = Callable[[Tensor], Tensor]
+
+
+class Exportable(nn.Module):
+    """A model as a function of RGB images, ``(B, 3, H, W)`` of 0 to 255, without data samples.
+
+    A segmentor gives the logits of all classes at the images' size, of whole images whatever ``test_cfg.mode`` says;
+    a classifier those of the images; a model for pre-training the encoder's last map.
+    """
+
+    def __init__(self, model: nn.Module):
+        super().__init__()
+        if not isinstance(getattr(model, 'backbone', None), MAE):
+            raise InputError(f'{type(model).__name__}: only models whose backbone is mae_mm.MAE are exported')
+        self.model: Any = model.eval()
+
+    @property
+    def backbone(self) -> MAE:
+        return self.model.backbone
+
+    @property
+    def size(self) -> Size:
+        """Height and width of the images that the model was built for."""
+        (h, w), p = self.backbone.grid, self.backbone.patch_size
+        return h * p, w * p
+
+    def forward(self, images: Tensor) -> Tensor:
+        images = self._normalise(images)
+        if hasattr(self.model, 'decode_head'):
+            logits = self.model._forward(images)  # B classes h w
+            return F.interpolate(logits, images.shape[2:], mode='bilinear', align_corners=self.model.align_corners)
+        if hasattr(self.model, 'head'):
+            return self.model(images, mode='tensor')  # B classes
+        return self.backbone(images)[-1]  # B C h w
+
+    def _normalise(self, images: Tensor) -> Tensor:
+        preprocessor: Any = self.model.data_preprocessor
+        turns = getattr(preprocessor, '_channel_conversion', getattr(preprocessor, 'to_rgb', False))
+        if images.shape[1] == 3 and not turns:  # trained on images as they are loaded: BGR
+            images = images.flip(1)
+        if not getattr(preprocessor, '_enable_normalize', False):
+            return images
+        return (images - preprocessor.mean) / preprocessor.std
+
+
+@torch.no_grad()
+def trace(model: Exportable, size: Size, dynamic: bool) -> ExportedProgram:
+    """``torch.export`` with a batch of any size; if ``dynamic``, with images of any multiple of the patch.
+
+    Raises:
+        ValueError: a size that is not a multiple of the patch.
+    """
+    if min(size) < 1:
+        raise InputError(f'{size[0]}x{size[1]} image: there is none of that size')
+    h, w = model.backbone.grid_of(*size)
+    p = model.backbone.patch_size
+    axes: dict[int, Any] = {0: Dim('batch')}
+    if dynamic:
+        axes |= {2: p * Dim('rows', min=SMALLEST), 3: p * Dim('columns', min=SMALLEST)}
+        h, w = h + 1, w + 2  # no size that a comparison could single out
+    images = torch.zeros(2, model.backbone.in_channels, h * p, w * p)
+    with PoolByProducts():
+        return torch.export.export(model, (images, ), dynamic_shapes=(axes, ), strict=False)
+
+
+def pool_by_products(maps: Tensor, output_size: int | Sequence[int]) -> Tensor:
+    """``adaptive_avg_pool2d`` of ``(B, C, h, w)`` maps, whose bins ONNX cannot derive from sizes that are symbols."""
+    sides = (output_size, ) * 2 if isinstance(output_size, int) else output_size
+    rows, columns = (_shares(size, s, maps) for size, s in zip(maps.shape[2:], sides, strict=True))
+    return rows @ maps @ columns.t()  # s h @ B C h w @ w s -> B C s s
+
+
+def _shares(size: int, s: int, like: Tensor) -> Tensor:
+    """What each place along an axis adds to each of s bins: ``(s, size)``, whose rows add up to 1."""
+    places, bins = torch.arange(size, device=like.device), torch.arange(s, device=like.device)[:, None]
+    first, end = bins * size // s, ((bins + 1) * size + s - 1) // s  # s 1, overlapping where s does not divide
+    return ((places >= first) & (places < end)).to(like.dtype) / (end - first).to(like.dtype)
+
+
+class PoolByProducts(TorchFunctionMode):
+    """Pools by products, whatever head asks for it and however."""
+
+    def __torch_function__(self, func: Callable, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
+        pools = func in (F.adaptive_avg_pool2d, torch._C._nn.adaptive_avg_pool2d)
+        return (pool_by_products if pools else func)(*args, **kwargs or {})
+
+
+@torch.no_grad()
+def onnx_bytes(program: ExportedProgram, opset: int | None, metadata: Mapping[str, Any]) -> bytes:
+    """An ONNX file of standard operators; ``metadata``, as JSON, goes into its properties."""
+    exported: Any = torch.onnx.export(program, dynamo=True, verbose=False, opset_version=opset,
+                                      input_names=[INPUT], output_names=[OUTPUT])
+    axes = zip(exported.model.graph.inputs[0].shape, ('batch', None, 'height', 'width'), strict=True)
+    exported.rename_axes({axis: name for axis, name in axes if not isinstance(axis, int)})
+    exported.model.metadata_props.update({key: json.dumps(value) for key, value in metadata.items()})
+    return exported.model_proto.SerializeToString()
+
+
+def program_bytes(program: ExportedProgram) -> bytes:
+    """What ``torch.export.load`` reads."""
+    buffer = io.BytesIO()
+    torch.export.save(program, buffer)
+    return buffer.getvalue()
+
+
+def onnx_function(file: bytes) -> Function:
+    """An ONNX file as onnxruntime computes it on the CPU."""
+    import onnxruntime
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    session = onnxruntime.InferenceSession(file, options, providers=['CPUExecutionProvider'])
+    return lambda images: torch.from_numpy(session.run(None, {INPUT: images.numpy()})[0])
+
+
+def program_function(file: bytes) -> Function:
+    return torch.export.load(io.BytesIO(file)).module()
+
+
+def check_target(path: str) -> None:
+    """Tell what cannot be written before a model is built.
+
+    Raises:
+        ValueError: a suffix that is neither ``.onnx`` nor ``.pt2``, or a package that is not there or too old.
+    """
+    if not path.endswith(SUFFIXES):
+        raise InputError(f'{path}: what is exported is named {" or ".join(SUFFIXES)}')
+    if not hasattr(torch.compiler, 'is_exporting'):
+        raise InputError(f'{path}: exporting needs torch >= 2.7, found {torch.__version__}')
+    missing = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
+    if path.endswith('.onnx') and missing:
+        raise InputError(f'{path}: an ONNX file needs {", ".join(missing)}; install with: pip install '
+                         f'{" ".join(missing)}')
+
+
+@torch.no_grad()
+def export_model(model: Exportable, path: str, size: Size | None = None, dynamic: bool = False,
+                 opset: int | None = None, metadata: Mapping[str, Any] | None = None,
+                 tolerance: float = TOLERANCE) -> float:
+    """Write a model to ``path``, if what is written computes the same on two inputs.
+
+    Returns:
+        float: the largest difference from the model's own outputs.
+
+    Raises:
+        ValueError: a difference over the ``tolerance``, or a size or file that cannot be.
+    """
+    size = size or model.size
+    weights = sum(tensor.nbytes for tensor in model.parameters())
+    if path.endswith('.onnx') and weights > ONNX_LIMIT:
+        raise InputError(f'{path}: {weights / 1e9:.1f} GB of weights, and an ONNX file holds 2; export to .pt2')
+    program = trace(model, size, dynamic)
+    if path.endswith('.onnx'):
+        file = onnx_bytes(program, opset, metadata or {})
+        function = onnx_function(file)
+    else:
+        file = program_bytes(program)
+        function = program_function(file)
+    differences = [_difference(model, function, shape) for shape in check_shapes(model, size, dynamic)]
+    if not max(differences) <= tolerance:  # nor NaN
+        raise InputError(f'{path} is not written: its outputs differ from the model\'s by {max(differences):.1e}, '
+                         f'more than {tolerance:.0e}')
+    AtomicBackend().put(file, path)
+    return max(differences)
+
+
+def check_shapes(model: Exportable, size: Size, dynamic: bool) -> list[tuple[int, ...]]:
+    """Two shapes of images; of them one is a rectangle if sizes are ``dynamic``, smaller and larger than ``size``."""
+    channels, p = model.backbone.in_channels, model.backbone.patch_size
+    h, w = model.backbone.grid_of(*size)
+    if not dynamic:
+        return [(1, channels, *size), (2, channels, *size)]
+    return [(1, channels, max(h, SMALLEST) * p, max(w, SMALLEST) * p),
+            (2, channels, max(h // 2, SMALLEST) * p, max(w + 1, SMALLEST) * p)]
+
+
+def _difference(model: Exportable, function: Function, shape: tuple[int, ...]) -> float:
+    images = torch.randint(256, shape, generator=torch.Generator().manual_seed(0)).float()
+    expected, found = model(images), function(images)
+    return float((expected - found).abs().max()) if expected.shape == found.shape else math.inf
