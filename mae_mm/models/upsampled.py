@@ -78,7 +78,7 @@ def _taps(z: Tensor, weight: Tensor, size: Sequence[int], align_corners: bool) -
             heighten = torch.cat(_shifted_interpolation(h, H, align_corners, products), dim=1)  # H 3*h
             widen = _shifted_interpolation(w, W, align_corners, products)  # each W w
         products = products.view(-1, TAPS * h, w)  # B*O 3*h w
-        yield torch.bmm(heighten.expand(len(products), -1, -1), products).flatten(0, 1), widen[tap].t()
+        yield torch.bmm(heighten.expand(products.shape[0], -1, -1), products).flatten(0, 1), widen[tap].t()
 
 
 def _shifted_interpolation(n_in: int, n_out: int, align_corners: bool, like: Tensor) -> list[Tensor]:
