@@ -37,7 +37,7 @@ demo: $(INSTALLED)
 			--show-dir $(DEMO)/$$run/pictures || exit; \
 	done
 	@$(PY) tools/contact_sheet.py $(DEMO)/pretrained/pictures $(DEMO)/pictures.png
-	@ls $(DEMO)/pretrain/*/vis_data/vis_image/reconstruction_*.png | tail -n 1
+	@ls -v $(DEMO)/pretrain/*/vis_data/vis_image/reconstruction_*.png | tail -n 1
 	@grep -H '"mIoU"' $(DEMO)/pretrained/metrics.json $(DEMO)/scratch/metrics.json
 
 cifar-table: $(INSTALLED)
