@@ -233,3 +233,17 @@ def test_attention_of_many_tokens_goes_by_heads(monkeypatch):
     expected = biased_attention(q, k, v, bias)
     monkeypatch.setattr('mae_mm.models.attention.SPREAD_BYTES', 3 * 13 * 13 * 4)
     torch.testing.assert_close(biased_attention(q, k, v, bias), expected)
+
+
+@torch.no_grad()
+def test_an_image_of_any_size_is_padded_and_cut_back():
+    model = build(mode='whole')
+    model.data_preprocessor.test_cfg = dict(size_divisor=16)
+    image = images(1, 50, 70)[0]
+    done = model.test_step(dict(inputs=[image], data_samples=[SegDataSample(metainfo=metas(image[None])[0])]))[0]
+    padded = F.pad(image[None], (0, 10, 0, 14))
+    expected = resize(model._forward(padded), size=(64, 80), mode='bilinear')[0, :, :50, :70]
+    torch.testing.assert_close(done.seg_logits.data, expected)
+    assert done.pred_sem_seg.data.shape == (1, 50, 70)
+    with pytest.raises(ValueError, match='50x70 image: not a multiple of the patch 16; crop or pad it to 64x80'):
+        model.backbone(image[None])
