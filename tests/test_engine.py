@@ -115,6 +115,7 @@ def test_every_config_builds(path):
     fit_to_hardware(cfg, 'none')
     if not torch.cuda.is_available():
         assert 'SyncBN' not in str(cfg.model) and cfg.optim_wrapper.type == 'OptimWrapper'
+    assert 'data_preprocessor' not in cfg  # mmengine would overwrite that of a TTA model's module
     init_default_scope(cfg.default_scope)
     for module in cfg.custom_imports.imports:
         assert module == 'mae_mm'

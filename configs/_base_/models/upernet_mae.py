@@ -1,14 +1,14 @@
 norm_cfg = dict(type='SyncBN', requires_grad=True)
-data_preprocessor = dict(
-    type='SegDataPreProcessor',
-    mean=[123.675, 116.28, 103.53],
-    std=[58.395, 57.12, 57.375],
-    bgr_to_rgb=True,
-    pad_val=0,
-    seg_pad_val=255)
 model = dict(
     type='mae_mm.EncoderDecoder',
-    data_preprocessor=data_preprocessor,
+    # Not a variable at the top level: mmengine would put it in the place of a multi-scale test's, which pads.
+    data_preprocessor=dict(
+        type='SegDataPreProcessor',
+        mean=[123.675, 116.28, 103.53],
+        std=[58.395, 57.12, 57.375],
+        bgr_to_rgb=True,
+        pad_val=0,
+        seg_pad_val=255),
     backbone=dict(type='mae_mm.MAE', rel_pos_bias=True, init_values=1.0, drop_path_rate=0.1, final_norm=False),
     neck=dict(type='Feature2Pyramid', rescales=[4, 2, 1, 0.5], norm_cfg=norm_cfg),
     decode_head=dict(
