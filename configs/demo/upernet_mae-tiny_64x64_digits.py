@@ -21,7 +21,7 @@ model = dict(
 num_labelled = 200
 train_dataloader = dict(dataset=dict(indices=num_labelled))
 
-max_iters = 450
+max_iters = 350
 warmup_iters = 30
 optim_wrapper = dict(
     type='OptimWrapper',
