@@ -28,7 +28,7 @@ test_dataloader = val_dataloader
 
 optim_wrapper = dict(optimizer=dict(lr=1.5e-3))
 auto_scale_lr = dict(base_batch_size=batch_size)
-train_cfg = dict(max_epochs=24, val_interval=8)
+train_cfg = dict(max_epochs=20, val_interval=10)
 param_scheduler = dict(warmup=1)
-default_hooks = dict(checkpoint=dict(interval=4))
+default_hooks = dict(checkpoint=dict(interval=10))
 randomness = dict(seed=0)

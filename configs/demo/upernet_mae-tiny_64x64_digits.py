@@ -21,7 +21,7 @@ model = dict(
 num_labelled = 200
 train_dataloader = dict(dataset=dict(indices=num_labelled))
 
-max_iters = 350
+max_iters = 450
 warmup_iters = 30
 optim_wrapper = dict(
     type='OptimWrapper',
@@ -32,6 +32,6 @@ param_scheduler = [
     dict(type='LinearLR', start_factor=1e-3, by_epoch=False, begin=0, end=warmup_iters),
     dict(type='PolyLR', eta_min=0., power=1., begin=warmup_iters, end=max_iters, by_epoch=False),
 ]
-train_cfg = dict(type='mae_mm.IterBasedTrainLoop', max_iters=max_iters, val_interval=max_iters // 2)
+train_cfg = dict(type='mae_mm.IterBasedTrainLoop', max_iters=max_iters, val_interval=max_iters)
 default_hooks = dict(logger=dict(interval=50), checkpoint=dict(interval=max_iters // 2))
 randomness = dict(seed=0)
