@@ -17,7 +17,6 @@ try:
 except ImportError as error:
     raise SystemExit(f'error: {error}') from None
 
-import torch
 from mmengine.registry import MODELS, init_default_scope
 
 FINETUNE = 'configs/finetune/vit-tiny-p4_1xb50-coslr-20e_cifar10-1000.py'
@@ -71,7 +70,6 @@ def neighbours(data: str, init: dict) -> float:
     model.init_weights()
     voters, asked = cfg.train_dataloader.dataset, cfg.val_dataloader.dataset
     voters.pipeline = asked.pipeline
-    torch.manual_seed(0)
     train_features, test_features = (mean_features(model, labelled_loader(dataset)) for dataset in (voters, asked))
     return 100 * neighbours_accuracy(train_features, test_features, [NEIGHBOURS])[0]
 

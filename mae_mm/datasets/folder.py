@@ -8,6 +8,7 @@ from typing import Any
 
 from mmpretrain.datasets import CustomDataset
 from mmpretrain.datasets.categories import IMAGENET_CATEGORIES
+from mmpretrain.datasets.custom import get_samples
 
 from ..errors import InputError, listed
 from ..registry import DATASETS
@@ -99,9 +100,7 @@ class ImageNetFolder(CustomDataset):
     METAINFO = {'classes': IMAGENET_CATEGORIES}
 
     def _find_samples(self) -> list[tuple[str, int]]:
-        self.with_label = False
-        paths = super()._find_samples()
-        self.with_label = True
+        paths, _ = get_samples(self.img_prefix, None, is_valid_file=self.is_valid_file)
         numbers = imagenet_synsets()
         folders = [os.path.basename(os.path.dirname(path)) for path in paths]
         strange = [name or path for name, path in zip(folders, paths, strict=True) if name not in numbers]

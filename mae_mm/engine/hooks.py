@@ -154,6 +154,6 @@ class CheckClassesHook(Hook):
             raise InputError(f'{loader} has {len(classes)} classes and the head {number}; --cfg-options model.head.'
                              f'num_classes={len(classes)} model.data_preprocessor.num_classes={len(classes)}')
         where, names = self.known = self.known or (loader, classes)
-        strange = [name for name in classes if name not in set(names)]
-        if strange or list(classes) != list(names):
+        if list(classes) != list(names):
+            strange = sorted(set(classes) - set(names))
             raise InputError(f'{loader} has other classes than {where}: {listed(strange) or "in another order"}')
