@@ -2,6 +2,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+import torch
 import torch.nn.functional as F
 from mmseg.models.decode_heads import UPerHead as PeerUPerHead
 from torch import Tensor, nn
@@ -27,6 +28,9 @@ class UPerHead(PeerUPerHead):
                 raise InputError(f'conv_cfg={self.conv_cfg}: mae_mm.UPerHead has plain convolutions only; '
                                  "mmsegmentation's UPerHead takes others")
             module.conv = ConvOfUpsampled.of(module.conv, self.align_corners)
+        for module in (*self.lateral_convs, *self.fpn_convs, self.bottleneck, self.fpn_bottleneck):
+            if module.with_activation and isinstance(module.activate, nn.ReLU):
+                module.activate.inplace = True
         for module in (*self.lateral_convs, *self.fpn_convs):
             if module.with_norm:  # in tests the weights are normalised, not the maps, which are larger
                 module.turn_on_efficient_conv_bn_eval()
@@ -38,6 +42,8 @@ class UPerHead(PeerUPerHead):
     def _forward_feature(self, inputs: Sequence[Tensor]) -> Tensor:
         """What ``cls_seg`` classifies: ``(B, channels, H, W)``, as large as the first map."""
         inputs = self._transform_inputs(inputs)
+        if not torch.is_grad_enabled():  # our backbone's maps are so already
+            inputs = [x.contiguous(memory_format=torch.channels_last) for x in inputs]
         laterals = [conv(x) for conv, x in zip(self.lateral_convs, inputs[:-1], strict=True)]
         laterals.append(self.psp_forward(inputs))
         for i in range(len(laterals) - 1, 0, -1):  # from the top down
@@ -46,3 +52,7 @@ class UPerHead(PeerUPerHead):
             laterals[i - 1] = upsampled.add_(laterals[i - 1])
         levels = [conv(x) for conv, x in zip(self.fpn_convs, laterals[:-1], strict=True)]
         return self.fpn_bottleneck([*levels, laterals[-1]])
+
+    def cls_seg(self, feat: Tensor) -> Tensor:
+        """The logits, not channels last: losses would copy them once they are as large as the image."""
+        return super().cls_seg(feat).contiguous()

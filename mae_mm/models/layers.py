@@ -12,6 +12,27 @@ from .attention import BiasTable, biased_attention, hide_keys
 from .position import Grid, bias_table_rows
 
 ALL = slice(None)
+MANY = 1000  # tokens; fewer are no faster as pixels
+
+
+class Linear(nn.Linear):
+    """``nn.Linear``; many tokens on a CPU are taken for pixels that a 1x1 convolution reads.
+
+    PyTorch leaves such a convolution to oneDNN and a product of float32 matrices to MKL, which uses AMD's processors
+    less well: ViT-B's layers have 1.3 times the speed on an EPYC with AVX-512.
+    """
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        if torch.compiler.is_compiling() or not _pixels_are_faster(tokens):
+            return super().forward(tokens)
+        pixels = tokens.reshape(1, 1, -1, self.in_features).permute(0, 3, 1, 2)  # 1 C 1 B*N, channels last
+        mixed = F.conv2d(pixels, self.weight[:, :, None, None], self.bias)
+        return mixed.permute(0, 2, 3, 1).reshape(*tokens.shape[:-1], self.out_features)
+
+
+def _pixels_are_faster(tokens: Tensor) -> bool:
+    return (tokens.device.type == 'cpu' and tokens.dtype == torch.float32 and torch.backends.mkldnn.is_available()
+            and tokens.numel() >= MANY * tokens.shape[-1])
 
 
 class PatchEmbed(nn.Module):
@@ -43,8 +64,8 @@ class Attention(nn.Module):
             raise ValueError(f'a width of {embed_dims} cannot be divided among {num_heads} heads')
         self.num_heads = num_heads
         self.drop_rate = drop_rate
-        self.qkv = nn.Linear(embed_dims, 3 * embed_dims)
-        self.proj = nn.Linear(embed_dims, embed_dims)
+        self.qkv = Linear(embed_dims, 3 * embed_dims)
+        self.proj = Linear(embed_dims, embed_dims)
         if grid is not None:
             self.relative_position_bias_table = nn.Parameter(torch.zeros(bias_table_rows(grid), num_heads))
 
@@ -75,7 +96,7 @@ class FFN(nn.Module):
     def __init__(self, embed_dims: int, hidden_dims: int):
         super().__init__()
         self.layers = nn.Sequential(
-            nn.Sequential(nn.Linear(embed_dims, hidden_dims), nn.GELU()), nn.Linear(hidden_dims, embed_dims))
+            nn.Sequential(Linear(embed_dims, hidden_dims), nn.GELU()), Linear(hidden_dims, embed_dims))
 
     def forward(self, tokens: Tensor) -> Tensor:
         return self.layers(tokens)

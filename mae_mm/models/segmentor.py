@@ -13,6 +13,8 @@ from torch import Tensor
 from ..errors import InputError
 from ..registry import MODELS
 
+SOME = 16  # classes
+
 
 @MODELS.register_module()
 class EncoderDecoder(_EncoderDecoder):
@@ -66,8 +68,11 @@ class EncoderDecoder(_EncoderDecoder):
             part = places[first:first + step]
             windows = torch.stack([inputs[i, :, y:y + height, x:x + width] for i, y, x in part])
             coarse = self.decode_head(self.extract_feat(windows))
-            for (i, y, x), logits in zip(part, coarse.split(1), strict=True):  # of one window at full size
-                sums[i, :, y:y + height, x:x + width] += self._enlarge(logits, (height, width))[0]
+            for (i, y, x), logits in zip(part, coarse.split(1), strict=True):
+                place = sums[i, :, y:y + height, x:x + width]
+                # Some classes of one window are at full size at a time.
+                for sums_, logits_ in zip(place.split(SOME), logits.split(SOME, dim=1), strict=True):
+                    sums_ += self._enlarge(logits_, (height, width))[0]
         counts = torch.outer(*(coverage(side, window, positions) for side, window, positions in
                                zip(sides, (height, width), (tops, lefts), strict=True)))
         return sums.div_(counts.to(sums))

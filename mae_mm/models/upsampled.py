@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 TAPS = 3
+CHANNELS_LAST = torch.channels_last
 
 
 class ConvOfUpsampled(nn.Conv2d):
@@ -49,36 +50,39 @@ def conv_of_upsampled(x: Tensor, maps: Sequence[Tensor], weight: Tensor, bias: T
         weight: ``(O, C of x and of all maps, 3, 3)``.
 
     Returns:
-        Tensor: ``(B, O, H, W)``.
+        Tensor: ``(B, O, H, W)``, channels last if ``x`` is.
     """
     weight, *weights = weight.split([m.shape[1] for m in (x, *maps)], dim=1)
     size = x.shape[2:]
     out = F.conv2d(x, weight, bias, padding=1)
-    shape = out.shape
+    layout = CHANNELS_LAST if out.is_contiguous(memory_format=CHANNELS_LAST) else torch.contiguous_format
     in_place = not out.requires_grad  # not the first sum of a training step: in a view it would copy the gradient
-    out = out.flatten(0, 2)  # B*O*H W
+    out = out.permute(0, 2, 3, 1).flatten(2)  # B H W*O
     for z, weight in zip(maps, weights, strict=True):
         if 2 * z.shape[2] * z.shape[3] > size[0] * size[1]:  # too little grows to be worth the detour
             upsampled = F.interpolate(z, size, mode='bilinear', align_corners=align_corners)
-            out, in_place = out + F.conv2d(upsampled, weight, padding=1).flatten(0, 2), True
+            out, in_place = out + F.conv2d(upsampled, weight, padding=1).permute(0, 2, 3, 1).flatten(2), True
             continue
-        for rows, widen in _taps(z, weight, size, align_corners):
-            out, in_place = out.addmm_(rows, widen) if in_place else torch.addmm(out, rows, widen), True
-    return out.view(shape)
+        for heighten, rows in _taps(z, weight, size, align_corners, out):
+            out, in_place = out.baddbmm_(heighten, rows) if in_place else torch.baddbmm(out, heighten, rows), True
+    return out.unflatten(2, (size[1], -1)).permute(0, 3, 1, 2).contiguous(memory_format=layout)
 
 
-def _taps(z: Tensor, weight: Tensor, size: Sequence[int], align_corners: bool) -> Iterator[tuple[Tensor, Tensor]]:
-    """For each column of the kernel a ``(B*O*H, w)`` and a ``(w, W)`` matrix, whose products' sum is the result."""
-    (h, w), (H, W) = z.shape[2:], size
-    taps = weight.permute(3, 0, 2, 1).reshape(TAPS, -1, z.shape[1], 1, 1)  # column, O*row, C, 1, 1
-    heighten = widen = None
-    for tap in range(TAPS):
-        products = F.conv2d(z, taps[tap])  # B O*3 h w
-        if heighten is None or widen is None:  # now that autocast has chosen the dtype
-            heighten = torch.cat(_shifted_interpolation(h, H, align_corners, products), dim=1)  # H 3*h
-            widen = _shifted_interpolation(w, W, align_corners, products)  # each W w
-        products = products.view(-1, TAPS * h, w)  # B*O 3*h w
-        yield torch.bmm(heighten.expand(products.shape[0], -1, -1), products).flatten(0, 1), widen[tap].t()
+def _taps(z: Tensor, weight: Tensor, size: Sequence[int], align_corners: bool,
+          like: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+    """For each row of the kernel a ``(B, H, h)`` and a ``(B, h, W*O)`` matrix, whose products' sum is the result."""
+    B, _, h, w = z.shape
+    z = z.contiguous(memory_format=CHANNELS_LAST)
+    heightens = _shifted_interpolation(h, size[0], align_corners, like)  # each H h
+    widens = _shifted_interpolation(w, size[1], align_corners, like)  # each W w
+    for heighten, kernel_row in zip(heightens, weight.permute(2, 3, 0, 1), strict=True):
+        rows = None
+        for widen, tap in zip(widens, kernel_row, strict=True):  # a tap at a time, as its product fits the cache
+            product = F.conv2d(z, tap[:, :, None, None]).permute(0, 2, 3, 1).flatten(0, 1)  # B*h w O
+            widen = widen.expand(B * h, -1, -1)
+            rows = torch.bmm(widen, product) if rows is None else rows.baddbmm_(widen, product)  # B*h W O
+        assert rows is not None
+        yield heighten.expand(B, -1, -1), rows.view(B, h, -1)
 
 
 def _shifted_interpolation(n_in: int, n_out: int, align_corners: bool, like: Tensor) -> list[Tensor]:
