@@ -6,6 +6,7 @@ from mmengine.registry import init_default_scope
 from mmseg.registry import MODELS
 
 from mae_mm.models import MAE
+from mae_mm.models.layers import MANY, Linear
 
 from .conftest import ROOT
 from .peers import randomise
@@ -23,6 +24,40 @@ def backbone(**changes) -> MAE:
 def test_maps_of_any_size(size):
     maps = backbone()(torch.randn(2, 3, *size))
     assert [tuple(m.shape) for m in maps] == [(2, 24, size[0] // 8, size[1] // 8)] * 2
+
+
+@pytest.mark.parametrize('shape', [(2, MANY, 24), (MANY, 24), (1, MANY // 2, 24)], ids=str)
+def test_many_tokens_are_multiplied_like_few(shape):
+    torch.manual_seed(0)
+    ours, images = Linear(24, 40), torch.randn(*shape[:-1], 48)
+    plain = torch.nn.Linear(24, 40)
+    plain.load_state_dict(ours.state_dict())
+    results = []
+    for layer in (plain, ours):
+        inputs = images.clone().requires_grad_()
+        out = layer(inputs[..., ::2])  # not contiguous
+        gradients = torch.autograd.grad(out.sin().sum(), [inputs, *layer.parameters()])
+        results.append((out, *gradients))
+    for expected, given in zip(*results, strict=True):
+        assert given.shape == expected.shape and given.is_contiguous() == expected.is_contiguous()
+        torch.testing.assert_close(given, expected, rtol=0, atol=1e-5 * max(expected.abs().max().item(), 1))
+
+
+def test_many_tokens_in_mixed_precision():
+    layer, tokens = Linear(24, 40), torch.randn(1, MANY, 24)
+    with torch.autocast('cpu', torch.bfloat16):
+        out = layer(tokens)
+    assert out.dtype == torch.bfloat16
+    torch.testing.assert_close(out.float(), layer(tokens), rtol=0, atol=.05)
+
+
+def test_only_the_layout_of_maps_differs_in_inference():
+    model, images = backbone(out_indices=-1), torch.randn(3, 3, 32, 48)
+    trained = model(images)[0]
+    with torch.no_grad():
+        tested = model(images)[0]
+    assert trained.is_contiguous() and tested.is_contiguous(memory_format=torch.channels_last)
+    torch.testing.assert_close(tested, trained, rtol=0, atol=1e-5)
 
 
 def test_transposing_everything_transposes_the_maps():
