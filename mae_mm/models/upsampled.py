@@ -75,7 +75,7 @@ def _taps(z: Tensor, weight: Tensor, size: Sequence[int], align_corners: bool,
     z = z.contiguous(memory_format=CHANNELS_LAST)
     heightens = _shifted_interpolation(h, size[0], align_corners, like)  # each H h
     widens = _shifted_interpolation(w, size[1], align_corners, like)  # each W w
-    for heighten, kernel_row in zip(heightens, weight.permute(2, 3, 0, 1), strict=True):
+    for heighten, kernel_row in zip(heightens, weight.permute(2, 3, 0, 1).contiguous(), strict=True):
         rows = None
         for widen, tap in zip(widens, kernel_row, strict=True):  # a tap at a time, as its product fits the cache
             product = F.conv2d(z, tap[:, :, None, None]).permute(0, 2, 3, 1).flatten(0, 1)  # B*h w O
