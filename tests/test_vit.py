@@ -1,4 +1,6 @@
 """The backbone."""
+import math
+
 import pytest
 import torch
 from mmengine.config import Config
@@ -32,12 +34,22 @@ def test_many_tokens_are_multiplied_like_few(shape):
     ours, images = Linear(24, 40), torch.randn(*shape[:-1], 48)
     plain = torch.nn.Linear(24, 40)
     plain.load_state_dict(ours.state_dict())
+    called = []
+
+    class Calls(torch.overrides.TorchFunctionMode):
+        def __torch_function__(self, function, types, args=(), kwargs=None):
+            called.append(function)
+            return function(*args, **(kwargs or {}))
+
     results = []
     for layer in (plain, ours):
         inputs = images.clone().requires_grad_()
-        out = layer(inputs[..., ::2])  # not contiguous
+        with Calls():
+            out = layer(inputs[..., ::2])  # not contiguous
         gradients = torch.autograd.grad(out.sin().sum(), [inputs, *layer.parameters()])
         results.append((out, *gradients))
+    many = math.prod(shape[:-1]) >= MANY
+    assert (torch.conv2d in called) == (many and torch.backends.mkldnn.is_available())
     for expected, given in zip(*results, strict=True):
         assert given.shape == expected.shape and given.is_contiguous() == expected.is_contiguous()
         torch.testing.assert_close(given, expected, rtol=0, atol=1e-5 * max(expected.abs().max().item(), 1))

@@ -54,5 +54,5 @@ class UPerHead(PeerUPerHead):
         return self.fpn_bottleneck([*levels, laterals[-1]])
 
     def cls_seg(self, feat: Tensor) -> Tensor:
-        """The logits, not channels last: losses would copy them once they are as large as the image."""
+        """The logits, not channels last: enlarging them and summing those of windows is slower then."""
         return super().cls_seg(feat).contiguous()

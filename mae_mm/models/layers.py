@@ -19,7 +19,7 @@ class Linear(nn.Linear):
     """``nn.Linear``; many tokens on a CPU are taken for pixels that a 1x1 convolution reads.
 
     PyTorch leaves such a convolution to oneDNN and a product of float32 matrices to MKL, which uses AMD's processors
-    less well: ViT-B's layers have 1.3 times the speed on an EPYC with AVX-512.
+    less well.
     """
 
     def forward(self, tokens: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from torch import Tensor
 from ..errors import InputError
 from ..registry import MODELS
 
-SOME = 16  # classes
+CLASSES_AT_ONCE = 16  # of one window are as large as the image at a time
 
 
 @MODELS.register_module()
@@ -70,8 +70,8 @@ class EncoderDecoder(_EncoderDecoder):
             coarse = self.decode_head(self.extract_feat(windows))
             for (i, y, x), logits in zip(part, coarse.split(1), strict=True):
                 place = sums[i, :, y:y + height, x:x + width]
-                # Some classes of one window are at full size at a time.
-                for sums_, logits_ in zip(place.split(SOME), logits.split(SOME, dim=1), strict=True):
+                for sums_, logits_ in zip(
+                        place.split(CLASSES_AT_ONCE), logits.split(CLASSES_AT_ONCE, dim=1), strict=True):
                     sums_ += self._enlarge(logits_, (height, width))[0]
         counts = torch.outer(*(coverage(side, window, positions) for side, window, positions in
                                zip(sides, (height, width), (tops, lefts), strict=True)))

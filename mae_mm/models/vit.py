@@ -167,7 +167,7 @@ class MAE(OnGrid):
     def _map(self, tokens: Tensor, grid: Grid) -> Tensor:
         """``(B, N, C)`` to ``(B, C, h, w)``; in inference channels last, which a CPU's convolutions are faster with.
 
-        In training they are not, and a batch norm of float32 is ten times less exact then.
+        In training they are not, and a batch norm of float32 is less exact then.
         """
         patches = tokens[:, 1:].flatten(0, 1).view(-1, *grid, self.embed_dims).permute(0, 3, 1, 2)
         return patches.contiguous() if torch.is_grad_enabled() else patches
