@@ -9,10 +9,11 @@ TRANSFORMS = root.Registry('transform', parent=root.TRANSFORMS, scope='mae_mm', 
 DATASETS = root.Registry('dataset', parent=root.DATASETS, scope='mae_mm', locations=['mae_mm.datasets'])
 DATA_SAMPLERS = root.Registry(
     'data sampler', parent=root.DATA_SAMPLERS, scope='mae_mm', locations=['mae_mm.datasets'])
-HOOKS = root.Registry('hook', parent=root.HOOKS, scope='mae_mm', locations=['mae_mm.engine'])
+HOOKS = root.Registry(
+    'hook', parent=root.HOOKS, scope='mae_mm', locations=['mae_mm.engine', 'mae_mm.visualization'])
 LOOPS = root.Registry('loop', parent=root.LOOPS, scope='mae_mm', locations=['mae_mm.engine'])
 RUNNERS = root.Registry('runner', parent=root.RUNNERS, scope='mae_mm', locations=['mae_mm.engine'])
-METRICS = root.Registry('metric', parent=root.METRICS, scope='mae_mm', locations=['mae_mm.engine'])
+METRICS = root.Registry('metric', parent=root.METRICS, scope='mae_mm', locations=['mae_mm.evaluation'])
 OPTIM_WRAPPER_CONSTRUCTORS = root.Registry(
     'optimizer wrapper constructor', parent=root.OPTIM_WRAPPER_CONSTRUCTORS, scope='mae_mm',
     locations=['mae_mm.engine'])

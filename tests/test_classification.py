@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from mae_mm import MAE
-from mae_mm.engine.cli import build_runner
-from mae_mm.engine.config import read_config
-from mae_mm.engine.hardware import fit_to_hardware
+from mae_mm.config.hardware import fit_to_hardware
+from mae_mm.config.reading import read_config
+from mae_mm.engine.runner import build_runner
 
 from . import official
 from .conftest import ROOT, run_inside, run_tool

@@ -10,10 +10,11 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmseg.registry import MODELS, OPTIM_WRAPPER_CONSTRUCTORS
 
+from mae_mm.config import hardware
+from mae_mm.config.hardware import fit_to_hardware
+from mae_mm.config.reading import read_config
 from mae_mm.datasets import CheckLabels, Draw, ResumableSampler, SeedSample
-from mae_mm.engine import CheckpointHook, hardware
-from mae_mm.engine.config import read_config
-from mae_mm.engine.hardware import fit_to_hardware
+from mae_mm.engine import CheckpointHook
 from mae_mm.engine.resume import latest_checkpoint
 
 from .conftest import ROOT

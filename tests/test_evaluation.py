@@ -10,12 +10,12 @@ import torch
 from mmengine.registry import init_default_scope
 from mmpretrain.registry import MODELS
 
+from mae_mm.config.reading import read_config
 from mae_mm.datasets import ImageNetFolder, ListedImages
 from mae_mm.datasets.folder import imagenet_synsets
-from mae_mm.engine import Accuracy, CorruptionError
-from mae_mm.engine.classification import ALEXNET_ERROR, SEVERITIES, among
-from mae_mm.engine.config import read_config
-from mae_mm.engine.features import neighbours_accuracy
+from mae_mm.evaluation import Accuracy, CorruptionError
+from mae_mm.evaluation.classification import ALEXNET_ERROR, SEVERITIES, among
+from mae_mm.evaluation.features import neighbours_accuracy
 
 from .conftest import ROOT, run_inside
 

@@ -10,10 +10,10 @@ import torch.nn.functional as F
 from mmengine.registry import MODELS, init_default_scope
 from PIL import Image
 
-from mae_mm.engine import exporting
-from mae_mm.engine.config import read_config
-from mae_mm.engine.exporting import Exportable, export_model, pool_by_products, trace
-from mae_mm.engine.hardware import fit_to_hardware
+from mae_mm.apis import exporting
+from mae_mm.apis.exporting import Exportable, export_model, pool_by_products, trace
+from mae_mm.config.hardware import fit_to_hardware
+from mae_mm.config.reading import read_config
 from mae_mm.errors import InputError
 from mae_mm.models.position import _kept_index
 

@@ -11,8 +11,8 @@ from torch import nn
 
 from mae_mm.checkpoint.formats import translate
 from mae_mm.checkpoint.tables import FORMATS
+from mae_mm.config.reading import read_config
 from mae_mm.engine import WarmupCosineLR
-from mae_mm.engine.config import read_config
 from mae_mm.registry import OPTIM_WRAPPER_CONSTRUCTORS
 
 from .conftest import ROOT

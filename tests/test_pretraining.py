@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import torch
 
-from mae_mm.engine.config import read_config
-from mae_mm.engine.features import linear_accuracy
-from mae_mm.engine.hardware import fit_to_hardware
+from mae_mm.config.hardware import fit_to_hardware
+from mae_mm.config.reading import read_config
 from mae_mm.engine.runner import Runner
 from mae_mm.errors import InputError
+from mae_mm.evaluation.features import linear_accuracy
 
 from .conftest import ROOT, run_inside, run_tool
 from .test_tools import NOISE

@@ -9,11 +9,12 @@ import os
 from collections.abc import Sequence
 
 try:
-    from mae_mm.engine.checks import check_data
-    from mae_mm.engine.cli import build_runner, run_tool
-    from mae_mm.engine.config import read_config
-    from mae_mm.engine.features import labelled_loader, mean_features, neighbours_accuracy
-    from mae_mm.engine.hardware import fit_to_hardware
+    from mae_mm.cli.common import run_tool
+    from mae_mm.config.checks import check_data
+    from mae_mm.config.hardware import fit_to_hardware
+    from mae_mm.config.reading import read_config
+    from mae_mm.engine.runner import build_runner
+    from mae_mm.evaluation.features import labelled_loader, mean_features, neighbours_accuracy
 except ImportError as error:
     raise SystemExit(f'error: {error}') from None
 

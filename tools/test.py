@@ -1,80 +1,10 @@
-"""Test a model.
-
-    python tools/test.py CONFIG CHECKPOINT [--eval mIoU ...] [--on imagenet-a] [--out DIR] [--show-dir DIR] [--tta]
-"""
-import argparse
-import json
-import os
-from collections.abc import Sequence
+"""``mae-mm test``, under its OpenMMLab name: ``python tools/test.py --help``."""
+import sys
 
 try:
-    from mae_mm.checkpoint import AtomicBackend
-    from mae_mm.engine.checks import check_data
-    from mae_mm.engine.cli import add_common_options, build_runner, run_tool
-    from mae_mm.engine.config import read_config
-    from mae_mm.engine.hardware import fit_to_hardware
-    from mae_mm.errors import InputError
+    from mae_mm.cli import run
 except ImportError as error:
     raise SystemExit(f'error: {error}') from None
 
-from mmengine.config import Config
-from mmengine.dist import is_main_process
-
-EVALUATION = os.path.join(os.path.dirname(__file__), '../configs/_base_/evaluation')
-
-
-def main(argv: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description='Test a model')
-    add_common_options(parser)
-    parser.add_argument('checkpoint', help='a checkpoint file or URL')
-    parser.add_argument('--eval', nargs='+', choices=('mIoU', 'mDice', 'mFscore'), help='metrics of a segmentor')
-    parser.add_argument('--on', choices=evaluation_sets(), help='test a classifier of ImageNet-1K on another set')
-    parser.add_argument('--out', metavar='DIR',
-                        help='write predictions there: label maps as PNG, or the classes as predictions.csv')
-    parser.add_argument('--show-dir', metavar='DIR', help='write pictures there: image, truth, prediction')
-    parser.add_argument('--tta', action='store_true', help='several scales and flips, as tta_pipeline says')
-    args = parser.parse_args(argv)
-
-    cfg = read_config(args.config, args.cfg_options, args.work_dir, args.on and f'{EVALUATION}/{args.on}.py')
-    cfg.load_from = args.checkpoint
-    set_up_test(cfg, args)
-    check_data(cfg, ('test_dataloader', ))
-    fit_to_hardware(cfg, args.launcher)
-    runner = build_runner(cfg)
-    metrics = runner.test()
-    if is_main_process():
-        results = dict(config=args.config, checkpoint=args.checkpoint, metrics=metrics)
-        for metric in runner.test_loop.evaluator.metrics:
-            results['classes'] = getattr(metric, 'per_class', {})
-        path = os.path.join(cfg.work_dir, 'metrics.json')
-        AtomicBackend().put(json.dumps(results, indent=2, default=float).encode(), path)
-        runner.logger.info(f'These figures are in {path}')
-
-
-def evaluation_sets() -> list[str]:
-    return sorted(name.removesuffix('.py') for name in os.listdir(EVALUATION))
-
-
-def set_up_test(cfg: Config, args: argparse.Namespace) -> None:
-    """Put the command line's wishes into the config."""
-    if args.tta:
-        for key in ('tta_model', 'tta_pipeline'):
-            if key not in cfg:
-                raise InputError(f'{args.config} has no {key}, which --tta needs')
-        cfg.test_dataloader.dataset.pipeline = cfg.tta_pipeline
-        cfg.model = dict(cfg.tta_model, module=cfg.model)
-    segments = cfg.test_evaluator.type == 'mae_mm.IoUMetric'
-    if args.eval and not segments:
-        raise InputError(f'{args.config}: --eval is for segmentors')
-    if args.eval:
-        cfg.test_evaluator.iou_metrics = args.eval
-    if args.out and not segments and cfg.test_evaluator.type != 'mae_mm.Accuracy':
-        raise InputError(f'{args.config}: --out is for segmentors, and for classifiers that mae_mm.Accuracy measures')
-    if args.out:
-        cfg.test_evaluator['output_dir' if segments else 'out_dir'] = args.out
-    if args.show_dir:
-        cfg.setdefault('custom_hooks', []).append(dict(type='mae_mm.SavePicturesHook', out_dir=args.show_dir))
-
-
 if __name__ == '__main__':
-    run_tool(main)
+    run(['test', *sys.argv[1:]])

@@ -1,47 +1,10 @@
-"""Train a model.
-
-    python tools/train.py CONFIG [--resume [CHECKPOINT]] [--work-dir DIR] [--auto-scale-lr] [--vis tensorboard wandb]
-                          [--cfg-options ...]
-"""
-import argparse
-from collections.abc import Sequence
+"""``mae-mm train``, under its OpenMMLab name: ``python tools/train.py --help``."""
+import sys
 
 try:
-    from mae_mm.engine.checks import check_data
-    from mae_mm.engine.cli import add_common_options, build_runner, run_tool
-    from mae_mm.engine.config import read_config
-    from mae_mm.engine.hardware import fit_to_hardware
-    from mae_mm.engine.resume import latest_checkpoint
-    from mae_mm.engine.vis import VIS_BACKENDS, add_vis_backends
-    from mae_mm.errors import InputError
+    from mae_mm.cli import run
 except ImportError as error:
     raise SystemExit(f'error: {error}') from None
 
-
-def main(argv: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description='Train a model')
-    add_common_options(parser)
-    parser.add_argument('--resume', nargs='?', const='latest', metavar='CHECKPOINT',
-                        help='go on from a checkpoint; without a name, from the latest one in the work dir')
-    parser.add_argument('--auto-scale-lr', action='store_true',
-                        help='scale the rate by the batch of all processes over auto_scale_lr.base_batch_size')
-    parser.add_argument('--vis', nargs='+', choices=tuple(VIS_BACKENDS), default=(),
-                        help='also log there: losses, rate, pictures (WANDB_MODE=offline needs no account)')
-    args = parser.parse_args(argv)
-
-    cfg = read_config(args.config, args.cfg_options, args.work_dir)
-    if args.resume:
-        cfg.resume = True
-        cfg.load_from = latest_checkpoint(cfg.work_dir) if args.resume == 'latest' else args.resume
-    if args.auto_scale_lr:
-        if 'auto_scale_lr' not in cfg:
-            raise InputError(f'{args.config} has no auto_scale_lr.base_batch_size, which --auto-scale-lr needs')
-        cfg.auto_scale_lr.enable = True
-    add_vis_backends(cfg, args.vis)
-    check_data(cfg, ('train_dataloader', 'val_dataloader'))
-    fit_to_hardware(cfg, args.launcher)
-    build_runner(cfg).train()
-
-
 if __name__ == '__main__':
-    run_tool(main)
+    run(['train', *sys.argv[1:]])

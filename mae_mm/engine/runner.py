@@ -1,7 +1,10 @@
 """mmengine's runner, which reads checkpoints safely and loads them loudly."""
+import re
 from typing import Any
 
+from mmengine.config import Config
 from mmengine.model import BaseTTAModel, is_model_wrapper
+from mmengine.registry import OPTIMIZERS
 from mmengine.runner import BaseLoop
 from mmengine.runner import Runner as _Runner
 
@@ -9,6 +12,10 @@ from ..checkpoint.loading import load_into, start_from, weights_for
 from ..checkpoint.reading import read_checkpoint
 from ..errors import InputError
 from ..registry import RUNNERS
+
+# mmengine's notes on its own deprecated parts, which it uses by itself.
+_LOG_NOISE = re.compile(r'"FileClient" will be deprecated|"HardDiskBackend" is the alias|'
+                        r'Reach the end of the dataloader')
 
 
 @RUNNERS.register_module()
@@ -46,3 +53,16 @@ class Runner(_Runner):
         (start_from if training and not self._resume else load_into)(model, weights, filename)
         self._has_loaded = True
         return checkpoint
+
+
+def build_runner(cfg: Config) -> Runner:
+    """A runner for a config, whose log leaves out mmengine's notes on itself."""
+    optimizer = cfg.get('optim_wrapper', {}).get('optimizer', {}).get('type')
+    with OPTIMIZERS.switch_scope_and_registry(cfg.get('default_scope')) as optimizers:
+        known = not isinstance(optimizer, str) or optimizers.get(optimizer) is not None
+    if not known:  # a bare TypeError in mmengine
+        raise InputError(f'optim_wrapper.optimizer.type: there is no optimizer {optimizer!r}')
+    runner: Runner = Runner.from_cfg(cfg)
+    for handler in runner.logger.handlers:
+        handler.addFilter(lambda record: not _LOG_NOISE.search(record.getMessage()))
+    return runner

@@ -1,8 +1,10 @@
 """Pictures of predictions and reconstructions."""
-from .classification import captioned
+from .classification import best_classes, captioned, classification_picture
+from .hooks import ReconstructionHook, SavePicturesHook
 from .reconstruction import reconstruction_strips
 from .segmentation import contact_sheet, paint, read_rgb, segmentation_strip, write_rgb
 
 __all__ = [
-    'captioned', 'contact_sheet', 'paint', 'read_rgb', 'reconstruction_strips', 'segmentation_strip', 'write_rgb'
+    'ReconstructionHook', 'SavePicturesHook', 'best_classes', 'captioned', 'classification_picture', 'contact_sheet',
+    'paint', 'read_rgb', 'reconstruction_strips', 'segmentation_strip', 'write_rgb'
 ]

@@ -3,6 +3,9 @@ from collections.abc import Sequence
 
 import cv2
 import numpy as np
+from torch import Tensor
+
+from .segmentation import read_rgb
 
 WIDTH_PX, LINE_PX = 256, 18
 
@@ -18,3 +21,15 @@ def captioned(image: np.ndarray, lines: Sequence[str]) -> np.ndarray:
         place = 4, LINE_PX * (i + 1) - 4
         cv2.putText(caption, text, place, cv2.FONT_HERSHEY_SIMPLEX, .42, (0, 0, 0), 1, cv2.LINE_AA)
     return np.concatenate([picture, caption])
+
+
+def best_classes(score: Tensor, classes: Sequence[str], count: int = 3) -> list[tuple[str, float]]:
+    """Names and probabilities of the likeliest of ``(classes,)``."""
+    values, labels = score.topk(min(count, len(score)))
+    return [(classes[label], value) for label, value in zip(labels.tolist(), values.tolist(), strict=True)]
+
+
+def classification_picture(path: str, best: Sequence[tuple[str, float]], truth: str = '') -> np.ndarray:
+    """An image with what it is, if that is known, and what it was taken for."""
+    lines = [f'is {truth}'] if truth else []
+    return captioned(read_rgb(path), lines + [f'{100 * value:.1f} % {name}' for name, value in best])

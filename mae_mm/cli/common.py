@@ -10,16 +10,11 @@ from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 import torch.distributed
-from mmengine.config import Config, DictAction
-from mmengine.registry import OPTIMIZERS
+from mmengine.config import DictAction
 
 from ..errors import InputError
-from .runner import Runner
 
 USER_ERROR = 2  # exit status
-# mmengine's notes on its own deprecated parts, which it uses by itself.
-_LOG_NOISE = re.compile(r'"FileClient" will be deprecated|"HardDiskBackend" is the alias|'
-                        r'Reach the end of the dataloader')
 
 
 def add_common_options(parser: argparse.ArgumentParser) -> None:
@@ -32,14 +27,14 @@ def add_common_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--local_rank', '--local-rank', type=int, help=argparse.SUPPRESS)  # old launchers pass it
 
 
-def run_tool(main: Callable[[Sequence[str] | None], None]) -> NoReturn:
+def run_tool(main: Callable[[Sequence[str] | None], None], argv: Sequence[str] | None = None) -> NoReturn:
     """Run a tool's ``main`` and exit: 0; 2 and one line for a mistake of the user's; else a stack trace and 1.
 
     ``MAE_MM_TRACEBACK=1`` shows the stack trace in every case.
     """
     status = 0
     try:
-        main(None)
+        main(argv)
     except KeyboardInterrupt:
         status = 130
         print('stopped; train.py --resume goes on from the last checkpoint', file=sys.stderr)
@@ -80,16 +75,3 @@ def _one_line(error: Exception) -> str:
     if isinstance(error, InputError):
         text = re.sub(r'^class `\w+` in [\w/.]+: ', '', text)
     return ' '.join(text.split())
-
-
-def build_runner(cfg: Config) -> Runner:
-    """A runner for a config, whose log leaves out mmengine's notes on itself."""
-    optimizer = cfg.get('optim_wrapper', {}).get('optimizer', {}).get('type')
-    with OPTIMIZERS.switch_scope_and_registry(cfg.get('default_scope')) as optimizers:
-        known = not isinstance(optimizer, str) or optimizers.get(optimizer) is not None
-    if not known:  # a bare TypeError in mmengine
-        raise InputError(f'optim_wrapper.optimizer.type: there is no optimizer {optimizer!r}')
-    runner: Runner = Runner.from_cfg(cfg)
-    for handler in runner.logger.handlers:
-        handler.addFilter(lambda record: not _LOG_NOISE.search(record.getMessage()))
-    return runner

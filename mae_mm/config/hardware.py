@@ -11,7 +11,7 @@ from mmengine.device import get_device
 from mmengine.logging import print_log
 
 from ..errors import InputError
-from .config import LOADERS
+from .reading import LOADERS
 
 
 def fit_to_hardware(cfg: Config, launcher: str) -> None:

@@ -9,6 +9,7 @@ from mmengine.config import Config, ConfigDict
 from mmengine.runner import Runner
 
 from ..errors import InputError
+from .names import find_config
 
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 # What a runner reads at the top level of a config. Other names there are the config's own variables.
@@ -30,15 +31,14 @@ OLD_KEYS = {
 
 def read_config(path: str, options: dict[str, Any] | None = None, work_dir: str | None = None,
                 overlay: str | None = None) -> Config:
-    """A config file, another one over it, the command line's changes, and its work dir.
+    """A config (:func:`find_config`), another one over it, the command line's changes, and its work dir.
 
     ``options['data_root']`` reaches every data set.
 
     Raises:
         ValueError: a file that cannot be read, or a key that nothing would read.
     """
-    if not os.path.isfile(path):
-        raise InputError(f'{path}: no such config')
+    path = find_config(path)
     try:
         cfg = Config.fromfile(path)
         if overlay:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from mmengine.config import Config, ConfigDict
 
 from ..errors import InputError
-from .config import datasets_of
+from .reading import datasets_of
 
 FOLDERS = ('mae_mm.ImageFolder', 'mae_mm.ClassFolder', 'mae_mm.ImageNetFolder', 'CustomDataset')
 IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.ppm', '.bmp', '.pgm', '.tif')  # as mmpretrain's CustomDataset

@@ -8,34 +8,16 @@ from mmengine.dataset import pseudo_collate
 from mmengine.dist import master_only
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
-from torch import Tensor
 
 from ..registry import HOOKS
-from ..visualization import (
-    captioned,
-    contact_sheet,
-    read_rgb,
-    reconstruction_strips,
-    segmentation_strip,
-    write_rgb,
-)
+from .classification import best_classes, classification_picture
+from .reconstruction import reconstruction_strips
+from .segmentation import contact_sheet, read_rgb, segmentation_strip, write_rgb
 
 
 def _write(strip: np.ndarray, out_dir: str, image_path: str, folder: str = '') -> None:
     name = os.path.splitext(os.path.basename(image_path))[0]
     write_rgb(strip, os.path.join(out_dir, folder, f'{name}.png'))
-
-
-def best_classes(score: Tensor, classes: Sequence[str], count: int = 3) -> list[tuple[str, float]]:
-    """Names and probabilities of the likeliest of ``(classes,)``."""
-    values, labels = score.topk(min(count, len(score)))
-    return [(classes[label], value) for label, value in zip(labels.tolist(), values.tolist(), strict=True)]
-
-
-def classification_picture(path: str, best: Sequence[tuple[str, float]], truth: str = '') -> np.ndarray:
-    """An image with what it is, if that is known, and what it was taken for."""
-    lines = [f'is {truth}'] if truth else []
-    return captioned(read_rgb(path), lines + [f'{100 * value:.1f} % {name}' for name, value in best])
 
 
 def _bare(model: Any) -> Any:

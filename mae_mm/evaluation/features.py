@@ -8,7 +8,7 @@ from mmengine.runner import Runner
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from .progress import progress_of
+from ..progress import progress_of
 
 QUERIES = 256  # at a time
 PENALTY = .01  # scikit-learn's C, the inverse of the weights' penalty

@@ -1,0 +1,1 @@
+"""What people call from Python, and what the command calls."""

@@ -1,0 +1,39 @@
+"""The command ``mae-mm SUBCOMMAND``: arguments only. What a subcommand does is in the other rooms."""
+import importlib
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+# Subcommand -> what it does; its module here has the same name.
+COMMANDS = {
+    'train': 'pre-train, fine-tune, probe or segment, as a config says',
+    'test': 'measure a trained model',
+    'predict': 'classify or segment images',
+    'knn': 'accuracy of the nearest neighbours of frozen features',
+    'probe': 'accuracy of a linear classifier on frozen features',
+    'export': 'write a model as ONNX or as a program of torch.export',
+    'convert': 'write weights under the names of another project',
+    'inspect': 'say what a checkpoint is and holds',
+}
+USAGE = 'usage: mae-mm SUBCOMMAND ...   (mae-mm SUBCOMMAND --help says more)\n\n' + '\n'.join(
+    f'  {name:<10} {does}' for name, does in COMMANDS.items())
+
+
+def run(argv: Sequence[str]) -> NoReturn:
+    """Run a subcommand and exit; see :func:`mae_mm.cli.common.run_tool`."""
+    from .common import run_tool
+    name, *rest = argv
+    sys.argv[0] = f'mae-mm {name}'
+    run_tool(importlib.import_module(f'.{name}', __package__).main, rest)
+
+
+def main() -> NoReturn:
+    """The console command."""
+    argv = sys.argv[1:]
+    if not argv or argv[0] in ('-h', '--help'):
+        print(USAGE)
+        sys.exit(0 if argv else 2)
+    if argv[0] not in COMMANDS:
+        print(f'error: mae-mm has no subcommand {argv[0]!r}; it has {", ".join(COMMANDS)}', file=sys.stderr)
+        sys.exit(2)
+    run(argv)

@@ -1,0 +1,47 @@
+"""A trained model as one file that runs without this package: ONNX, or a program of ``torch.export``.
+
+    python tools/export_onnx.py CONFIG CHECKPOINT OUT.onnx [--size HEIGHT WIDTH | --dynamic] [--opset N]
+    python tools/export_onnx.py CONFIG CHECKPOINT OUT.pt2 [--size HEIGHT WIDTH | --dynamic]
+
+It takes RGB images of 0 to 255, ``(B, 3, H, W)``, and gives logits; B is free. What is written has been compared with
+the model on two inputs. docs/export.md has a script that uses it.
+"""
+import argparse
+from collections.abc import Sequence
+
+from mmengine.logging import MMLogger
+
+from ..apis.exporting import OPSETS, TOLERANCE, Exportable, check_target, export_model
+from ..apis.inference import trained_model
+from ..config.hardware import fit_to_hardware
+from ..config.reading import read_config
+from .common import add_common_options
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description='Write a trained model as ONNX or as a program of torch.export')
+    add_common_options(parser)
+    parser.add_argument('checkpoint', help='a checkpoint file or URL')
+    parser.add_argument('out', help='path of the file to write, .onnx or .pt2')
+    sizes = parser.add_mutually_exclusive_group()
+    sizes.add_argument('--size', nargs=2, type=int, metavar=('HEIGHT', 'WIDTH'),
+                       help='of the images, in pixels; default: what the model was trained with')
+    sizes.add_argument('--dynamic', action='store_true', help='images of any multiple of the patch, from 4 patches on')
+    parser.add_argument('--opset', type=int, choices=OPSETS, help='of ONNX; default: what torch.onnx prefers')
+    parser.add_argument('--tolerance', type=float, default=TOLERANCE, metavar='DIFFERENCE',
+                        help='the largest difference from the model with which the file is still written')
+    args = parser.parse_args(argv)
+
+    check_target(args.out)
+    MMLogger.get_instance('export', log_level='WARNING')
+    cfg = read_config(args.config, args.cfg_options, args.work_dir)
+    cfg.pop('optim_wrapper', None)  # nothing trains: no word on mixed precision
+    fit_to_hardware(cfg, 'none')
+    model, metainfo = trained_model(cfg, args.checkpoint)
+    exportable = Exportable(model)
+    metadata = dict(patch_size=exportable.backbone.patch_size,
+                    **{key: metainfo[key] for key in ('classes', 'palette') if metainfo.get(key) is not None})
+    size = tuple(args.size) if args.size else exportable.size
+    difference = export_model(exportable, args.out, size, args.dynamic, args.opset, metadata, args.tolerance)
+    sizes_said = f'multiples of {exportable.backbone.patch_size}' if args.dynamic else f'{size[0]}x{size[1]}'
+    print(f'{args.out}: images of {sizes_said}; largest difference from the model {difference:.1e}')
