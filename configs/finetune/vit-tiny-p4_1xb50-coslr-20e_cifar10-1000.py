@@ -20,7 +20,7 @@ model = dict(
         loss=dict(type='LabelSmoothLoss', label_smooth_val=0.1, mode='original')))
 
 data_root = 'data/cifar10'
-load = [dict(type='mae_mm.LoadImage')]
+load = [dict(type='LoadImageFromFile', _scope_='mae_mm')]
 train_pipeline = [
     dict(type='mae_mm.SeedSample'),
     *load,

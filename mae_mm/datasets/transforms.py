@@ -38,9 +38,13 @@ def size_in_header(path: str) -> tuple[int, int]:
         Image.MAX_IMAGE_PIXELS = limit
 
 
-@TRANSFORMS.register_module()
+# The other names are those that the hosts' inferencers look for in a test pipeline and put there: configs write
+# dict(type='LoadImageFromFile', _scope_='mae_mm').
+@TRANSFORMS.register_module(name=['LoadImage', 'LoadImageFromFile', 'LoadImageFromNDArray', 'InferencerLoader'])
 class LoadImage(LoadImageFromFile):
     """mmcv's ``LoadImageFromFile``, with a line that names the file where it cannot be read or decoded.
+
+    It takes what the hosts' inferencers give: a path, an array as OpenCV reads it (BGR), or results with ``img``.
 
     Args:
         max_pixels: an image of more is refused before it is decoded.
@@ -53,7 +57,12 @@ class LoadImage(LoadImageFromFile):
         super().__init__(*args, **kwargs)
         self.max_pixels = max_pixels
 
-    def transform(self, results: dict) -> dict:
+    def transform(self, results: dict | str | np.ndarray) -> dict:
+        if not isinstance(results, dict):
+            results = dict(img=results) if isinstance(results, np.ndarray) else dict(img_path=results)
+        if 'img' in results:
+            shape = results['img'].shape[:2]
+            return dict(results, img_path=results.get('img_path'), img_shape=shape, ori_shape=shape)
         height, width = size_in_header(results['img_path'])
         if height * width > self.max_pixels:
             raise InputError(f'{results["img_path"]}: {height}x{width} are {height * width:,} pixels, more than '
@@ -83,6 +92,8 @@ class CheckLabels(BaseTransform):
         self.ignore_index = ignore_index
 
     def transform(self, results: dict) -> dict:
+        if 'gt_seg_map' not in results:  # an image without labels, of which a host asks a prediction
+            return results
         labels = results['gt_seg_map']
         wrong = (labels >= self.num_classes) & (labels != self.ignore_index)
         if wrong.any():

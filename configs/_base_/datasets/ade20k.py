@@ -5,7 +5,7 @@ num_classes = 150
 crop_size = (512, 512)
 
 load = [
-    dict(type='mae_mm.LoadImage'),
+    dict(type='LoadImageFromFile', _scope_='mae_mm'),
 ]
 load_labels = [
     dict(type='LoadAnnotations'),

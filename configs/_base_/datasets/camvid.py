@@ -9,7 +9,7 @@ metainfo = dict(
 num_classes = len(metainfo['classes'])
 
 load = [
-    dict(type='mae_mm.LoadImage'),
+    dict(type='LoadImageFromFile', _scope_='mae_mm'),
     dict(type='LoadAnnotations'),
     dict(type='mae_mm.CheckLabels', num_classes=num_classes),
 ]
@@ -24,7 +24,7 @@ train_pipeline = [
 test_pipeline = [*load, dict(type='PackSegInputs')]
 img_ratios = [0.75, 1.0, 1.25, 1.5]
 tta_pipeline = [
-    dict(type='mae_mm.LoadImage'),
+    dict(type='LoadImageFromFile', _scope_='mae_mm'),
     dict(
         type='TestTimeAug',
         transforms=[

@@ -7,7 +7,7 @@ metainfo = dict(
 num_classes = len(metainfo['classes'])
 
 load = [
-    dict(type='mae_mm.LoadImage'),
+    dict(type='LoadImageFromFile', _scope_='mae_mm'),
     dict(type='LoadAnnotations'),
     dict(type='mae_mm.CheckLabels', num_classes=num_classes),
 ]

@@ -2,7 +2,7 @@
 data_root = 'data/imagenet'
 size = 224
 
-load = [dict(type='mae_mm.LoadImage')]
+load = [dict(type='LoadImageFromFile', _scope_='mae_mm')]
 augment = [  # as timm's rand-m9-mstd0.5-inc1 and random erasing; values in BGR
     dict(type='RandomFlip', prob=0.5),
     dict(

@@ -3,7 +3,7 @@ data_root = 'data/images'
 size = 224
 held_out = 0.05
 
-load = [dict(type='mae_mm.LoadImage')]
+load = [dict(type='LoadImageFromFile', _scope_='mae_mm')]
 pack = [dict(type='PackInputs')]
 train_pipeline = [
     dict(type='mae_mm.SeedSample'),
