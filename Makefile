@@ -30,7 +30,7 @@ demo: $(INSTALLED)
 	$(PY) tools/dataset_converters/digit_scenes.py data/digit_scenes
 	$(PY) tools/train.py $(DEMO_PRETRAIN) --work-dir $(DEMO)/pretrain
 	$(PY) tools/train.py $(DEMO_CONFIG) --work-dir $(DEMO)/pretrained --cfg-options \
-		model.backbone.init_cfg.type=Pretrained model.backbone.init_cfg.checkpoint=$$(cat $(DEMO)/pretrain/last_checkpoint)
+		checkpoint=$$(cat $(DEMO)/pretrain/last_checkpoint)
 	$(PY) tools/train.py $(DEMO_CONFIG) --work-dir $(DEMO)/scratch
 	for run in pretrained scratch; do \
 		$(PY) tools/test.py $(DEMO_CONFIG) $$(cat $(DEMO)/$$run/last_checkpoint) --work-dir $(DEMO)/$$run \

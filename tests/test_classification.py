@@ -208,7 +208,7 @@ def test_what_does_not_fit_is_told(classify, classifier, classes, error_of, tmp_
     def train(*options, config=path):
         return error_of('tools/train.py', config, '--work-dir', tmp_path / 'w', '--cfg-options', *options)
 
-    assert 'train_dataloader has 3 classes and the head 5; --cfg-options model.head.num_classes=3' in train(
+    assert 'model.head.num_classes=5, and the data has 3 classes (a, b, c); --cfg-options model.head.num_classes=3' in train(
         'model.head.num_classes=5')
     assert 'trainable_layers=9 is none of' in train('model.backbone.trainable_layers=9')
     assert 'starts from a pre-trained encoder and names none: --cfg-options model.backbone.init_cfg' in train(

@@ -1,5 +1,6 @@
 """Folders of images, and samplers of epochs."""
 import importlib.util
+import shutil
 import struct
 import zlib
 
@@ -7,20 +8,49 @@ import pytest
 from PIL import Image
 
 from mae_mm.datasets import ClassFolder, EpochSampler, ImageFolder, LoadImage
+from mae_mm.datasets.folder import held_out
 from mae_mm.errors import InputError
 
 from .conftest import ROOT
 
 
 def test_held_out_images_are_not_trained_on(images):
-    train, held_out = (ImageFolder(data_root=str(images), held_out=.3, split=split) for split in ('train', 'held_out'))
-    names = [{dataset.get_data_info(i)['img_path'] for i in range(len(dataset))} for dataset in (train, held_out)]
+    train, rest = (ImageFolder(data_root=str(images), held_out=.3, split=split) for split in ('train', 'held_out'))
+    names = [{dataset.get_data_info(i)['img_path'] for i in range(len(dataset))} for dataset in (train, rest)]
     assert not names[0] & names[1] and len(names[0] | names[1]) == 15 and min(map(len, names)) > 1
     assert len(ImageFolder(data_root=str(images), split='held_out')) == 15
     with pytest.raises(InputError, match="split='test' is neither"):
         ImageFolder(data_root=str(images), split='test')
-    with pytest.raises(InputError, match=r"held_out=1e-09 leaves no images for split='held_out' of 15"):
-        ImageFolder(data_root=str(images), held_out=1e-9, split='held_out')
+    assert len(ImageFolder(data_root=str(images), held_out=1e-9, split='held_out')) == 1
+    assert len(ImageFolder(data_root=str(images), held_out=.9999, split='train')) == 1
+    for share in (-1, 1, float('nan')):
+        with pytest.raises(InputError, match='is not a share from 0 up to 1'):
+            ImageFolder(data_root=str(images), held_out=share)
+
+
+def test_an_image_stays_on_its_side_when_others_come_or_go():
+    names = [f'{i}.png' for i in range(100)]
+    chosen = held_out(names, .3)
+    assert 10 < len(chosen) < 50 and held_out(names[:50], .3) == chosen & set(names[:50])
+
+
+def test_class_folders_with_and_without_splits(tmp_path):
+    for name, count in (('cat', 7), ('dog', 4)):
+        (tmp_path / 'flat' / name).mkdir(parents=True)
+        for i in range(count):
+            (tmp_path / 'flat' / name / f'{i}.png').write_bytes(b'')
+    root = str(tmp_path / 'flat')
+    train, val = (ClassFolder(data_root=root, split=split, held_out=.3) for split in ('train', 'val'))
+    labels = [[dataset.get_data_info(i)['gt_label'] for i in range(len(dataset))] for dataset in (train, val)]
+    paths = [{dataset.get_data_info(i)['img_path'] for i in range(len(dataset))} for dataset in (train, val)]
+    assert set(labels[0]) == set(labels[1]) == {0, 1} and not paths[0] & paths[1] and len(paths[0] | paths[1]) == 11
+    for split in ('train', 'val'):
+        shutil.copytree(tmp_path / 'flat', tmp_path / 'own' / split)
+    assert len(ClassFolder(data_root=str(tmp_path / 'own'), split='train')) == 11
+    assert ClassFolder.find_metainfo(data_root=str(tmp_path / 'own'), split='val') == dict(classes=('cat', 'dog'))
+    shutil.rmtree(tmp_path / 'flat/dog')
+    with pytest.raises(InputError, match='1 folders, and a classifier needs one for each of two classes or more'):
+        ClassFolder.find_metainfo(data_root=str(tmp_path / 'flat'), split='train')
 
 
 def test_some_images_of_each_class(tmp_path):

@@ -160,8 +160,13 @@ def test_final_norm_and_architectures():
     with torch.device('meta'):
         huge = MAE(arch='huge', patch_size=14)
     assert (huge.embed_dims, huge.num_layers, huge.grid) == (1280, 32, (16, 16))
-    with pytest.raises(ValueError, match="'giant' is not one of base, large, huge"):
+    with pytest.raises(ValueError, match="'giant' is not one of tiny, small, base, large, huge"):
         MAE(arch='giant')
+    with torch.device('meta'):
+        small = MAE(arch='small')
+        assert (small.embed_dims, small.num_layers, small.layers[0].attn.num_heads) == (384, 12, 6)
+    with pytest.raises(ValueError, match="arch='base' says all sizes, and embed_dims=192, num_heads=3 beside it"):
+        MAE(arch='base', embed_dims=192, num_heads=3)
 
 
 def test_bare_backbone_refuses_what_patches_do_not_tile():

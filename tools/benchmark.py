@@ -19,7 +19,7 @@ from collections.abc import Callable
 
 try:
     from mae_mm import MAE, MAEDecoder, MaskedAutoencoder
-    from mae_mm.models.vit import ARCHITECTURES
+    from mae_mm.models.architectures import ARCHITECTURES
 except ImportError as error:
     raise SystemExit(f'error: {error}') from None
 

@@ -15,7 +15,7 @@ from mmseg.structures import SegDataSample
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from mae_mm.models.vit import ARCHITECTURES
+from mae_mm.models.architectures import ARCHITECTURES
 
 CONFIG = Path(__file__).parent.parent / 'configs/_base_/models/upernet_mae.py'
 TINY = dict(embed_dims=192, num_layers=12, num_heads=3, mlp_ratio=4)

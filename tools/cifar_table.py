@@ -13,6 +13,7 @@ try:
     from mae_mm.config.checks import check_data
     from mae_mm.config.hardware import fit_to_hardware
     from mae_mm.config.reading import read_config
+    from mae_mm.config.settle import settle
     from mae_mm.engine.runner import build_runner
     from mae_mm.evaluation.features import labelled_loader, mean_features, neighbours_accuracy
 except ImportError as error:
@@ -42,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument('--seeds', nargs='+', type=int, default=[0])
     args = parser.parse_args(argv)
 
-    init = {'model.backbone.init_cfg.type': 'Pretrained', 'model.backbone.init_cfg.checkpoint': args.checkpoint}
+    init = {'checkpoint': args.checkpoint}
     rows = {f'{NEIGHBOURS} nearest neighbours': [neighbours(args.data, init)]}
     for way, (config, layers) in TRAINED.items():
         options = {} if way == 'from scratch' else {**init, 'model.backbone.trainable_layers': layers}
@@ -57,6 +58,7 @@ def train(config: str, options: dict, work_dir: str) -> float:
     """The accuracy after training, in percent."""
     cfg = read_config(config, options, work_dir)
     check_data(cfg, ('train_dataloader', 'val_dataloader'))
+    settle(cfg, ('train_dataloader', 'val_dataloader'))
     fit_to_hardware(cfg, 'none')
     runner = build_runner(cfg)
     runner.train()
@@ -66,6 +68,7 @@ def train(config: str, options: dict, work_dir: str) -> float:
 def neighbours(data: str, init: dict) -> float:
     cfg = read_config(FINETUNE, {**init, 'data_root': data})
     check_data(cfg, ('train_dataloader', 'val_dataloader'))
+    settle(cfg, ('train_dataloader', 'val_dataloader'))
     init_default_scope(cfg.default_scope)
     model = MODELS.build(cfg.model)
     model.init_weights()

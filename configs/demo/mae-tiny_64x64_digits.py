@@ -26,9 +26,12 @@ val_dataloader = dict(
     dataset=dict(data_root=data_root, data_prefix='validation', held_out=0., pipeline=test_pipeline))
 test_dataloader = val_dataloader
 
-optim_wrapper = dict(optimizer=dict(lr=1.5e-3))
+max_epochs = 20
+warmup_epochs = min(1, max_epochs / 4)
+lr = 1.5e-3
+optim_wrapper = dict(optimizer=dict(lr=lr))
 auto_scale_lr = dict(base_batch_size=batch_size)
-train_cfg = dict(max_epochs=20, val_interval=10)
-param_scheduler = dict(warmup=1)
+train_cfg = dict(max_epochs=max_epochs, val_interval=10)
+param_scheduler = dict(warmup=warmup_epochs)
 default_hooks = dict(checkpoint=dict(interval=10))
 randomness = dict(seed=0)

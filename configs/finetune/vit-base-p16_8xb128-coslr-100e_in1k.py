@@ -3,8 +3,8 @@
 Published, top-1: 83.66 % (facebookresearch/mae, FINETUNE.md; mean of four runs 83.57 %), after 1600 epochs of
 pre-training; about 7 h on 32 V100.
 
-    tools/dist_train.sh configs/finetune/vit-base-p16_8xb128-coslr-100e_in1k.py 8 --cfg-options \
-        model.backbone.init_cfg.checkpoint=CHECKPOINT
+    tools/dist_train.sh configs/finetune/vit-base-p16_8xb128-coslr-100e_in1k.py 8 \
+        --cfg-options checkpoint=CHECKPOINT
     python tools/test.py configs/finetune/vit-base-p16_8xb128-coslr-100e_in1k.py FINETUNED
 """
 _base_ = [
@@ -12,5 +12,5 @@ _base_ = [
     '../_base_/classify_runtime.py'
 ]
 model = dict(
-    backbone=dict(init_cfg=dict(type='Pretrained', checkpoint=None)),  # to be given
+    backbone=dict(img_size=_base_.img_size, init_cfg=dict(type='Pretrained', checkpoint=_base_.checkpoint)),
     train_cfg=dict(augments=[dict(type='Mixup', alpha=0.8), dict(type='CutMix', alpha=1.0)]))

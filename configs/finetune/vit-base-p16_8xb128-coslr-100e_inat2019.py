@@ -2,8 +2,8 @@
 
 Published, top-1: 80.5 % (the paper, table 6; with settings of its own for each set).
 
-    tools/dist_train.sh configs/finetune/vit-base-p16_8xb128-coslr-100e_inat2019.py 8 --cfg-options \
-        model.backbone.init_cfg.checkpoint=CHECKPOINT
+    tools/dist_train.sh configs/finetune/vit-base-p16_8xb128-coslr-100e_inat2019.py 8 \
+        --cfg-options checkpoint=CHECKPOINT
 """
 _base_ = './vit-base-p16_8xb128-coslr-100e_in1k.py'
 num_classes = 1010

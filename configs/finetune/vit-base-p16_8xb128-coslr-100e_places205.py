@@ -2,8 +2,8 @@
 
 Published, top-1: 63.9 % (the paper, table 6; with settings of its own for each set).
 
-    tools/dist_train.sh configs/finetune/vit-base-p16_8xb128-coslr-100e_places205.py 8 --cfg-options \
-        model.backbone.init_cfg.checkpoint=CHECKPOINT
+    tools/dist_train.sh configs/finetune/vit-base-p16_8xb128-coslr-100e_places205.py 8 \
+        --cfg-options checkpoint=CHECKPOINT
 """
 _base_ = './vit-base-p16_8xb128-coslr-100e_in1k.py'
 num_classes = 205

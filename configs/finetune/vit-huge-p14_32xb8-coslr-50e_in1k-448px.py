@@ -3,12 +3,13 @@
 Published, top-1: 87.8 % (the paper, section 4.2), 87.3 % (mmpretrain, configs/mae). The official code has no recipe
 for 448; this is that of 224, with mmpretrain's batch.
 
-    tools/dist_train.sh configs/finetune/vit-huge-p14_32xb8-coslr-50e_in1k-448px.py 8 --cfg-options \
-        model.backbone.init_cfg.checkpoint=CHECKPOINT
+    tools/dist_train.sh configs/finetune/vit-huge-p14_32xb8-coslr-50e_in1k-448px.py 8 \
+        --cfg-options checkpoint=CHECKPOINT
 """
 _base_ = './vit-huge-p14_8xb128-coslr-50e_in1k.py'
-size = 448
-model = dict(backbone=dict(img_size=size))
+img_size = 448
+batch_size = 8
+model = dict(backbone=dict(img_size=img_size))
 
 base_batch_size = 32 * 8
 lr = 1e-3 * base_batch_size / 256
@@ -19,16 +20,16 @@ param_scheduler = dict(min_ratio=_base_.min_lr / lr)
 train_pipeline = [
     dict(type='mae_mm.SeedSample'),
     *_base_.load,
-    dict(type='RandomResizedCrop', scale=size, backend='pillow', interpolation='bicubic'),
+    dict(type='RandomResizedCrop', scale=img_size, backend='pillow', interpolation='bicubic'),
     *_base_.augment,
     *_base_.pack,
 ]
 test_pipeline = [  # without a margin above 224, as in the official code
     *_base_.load,
-    dict(type='ResizeEdge', scale=size, edge='short', backend='pillow', interpolation='bicubic'),
-    dict(type='CenterCrop', crop_size=size),
+    dict(type='ResizeEdge', scale=img_size, edge='short', backend='pillow', interpolation='bicubic'),
+    dict(type='CenterCrop', crop_size=img_size),
     *_base_.pack,
 ]
-train_dataloader = dict(batch_size=8, dataset=dict(pipeline=train_pipeline))
-val_dataloader = dict(batch_size=8, dataset=dict(pipeline=test_pipeline))
+train_dataloader = dict(batch_size=batch_size, dataset=dict(pipeline=train_pipeline))
+val_dataloader = dict(batch_size=batch_size, dataset=dict(pipeline=test_pipeline))
 test_dataloader = val_dataloader

@@ -3,8 +3,10 @@
 Published, top-1: 86.93 % (facebookresearch/mae, FINETUNE.md), after 1600 epochs of pre-training; about 13 h on 64
 V100. A card that cannot hold 128 images takes --cfg-options accumulate=4.
 
-    tools/dist_train.sh configs/finetune/vit-huge-p14_8xb128-coslr-50e_in1k.py 8 --cfg-options \
-        model.backbone.init_cfg.checkpoint=CHECKPOINT
+    tools/dist_train.sh configs/finetune/vit-huge-p14_8xb128-coslr-50e_in1k.py 8 \
+        --cfg-options checkpoint=CHECKPOINT
 """
 _base_ = './vit-large-p16_8xb128-coslr-50e_in1k.py'
-model = dict(backbone=dict(arch='huge', patch_size=14, drop_path_rate=0.3), head=dict(in_channels=1280))
+arch = 'huge'
+model = dict(
+    backbone=dict(arch=arch, patch_size=14, drop_path_rate=0.3), head=dict(in_channels=_base_.widths.get(arch)))

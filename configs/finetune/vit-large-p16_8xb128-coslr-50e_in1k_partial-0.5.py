@@ -2,8 +2,8 @@
 
 Of the encoder trains the MLP of the last layer.
 
-    tools/dist_train.sh configs/finetune/vit-large-p16_8xb128-coslr-50e_in1k_partial-0.5.py 8 --cfg-options \
-        model.backbone.init_cfg.checkpoint=CHECKPOINT
+    tools/dist_train.sh configs/finetune/vit-large-p16_8xb128-coslr-50e_in1k_partial-0.5.py 8 \
+        --cfg-options checkpoint=CHECKPOINT
 """
 _base_ = './vit-large-p16_8xb128-coslr-50e_in1k.py'
 model = dict(backbone=dict(trainable_layers=0.5))

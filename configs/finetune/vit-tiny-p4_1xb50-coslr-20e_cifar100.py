@@ -1,8 +1,8 @@
 """The small CIFAR-100 encoder on CIFAR-100.
 
     python tools/dataset_converters/image_folder.py cifar100 data/cifar100
-    python tools/train.py configs/finetune/vit-tiny-p4_1xb50-coslr-20e_cifar100.py --cfg-options \
-        model.backbone.init_cfg.type=Pretrained model.backbone.init_cfg.checkpoint=CHECKPOINT
+    python tools/train.py configs/finetune/vit-tiny-p4_1xb50-coslr-20e_cifar100.py \
+        --cfg-options checkpoint=CHECKPOINT
 """
 _base_ = './vit-tiny-p4_1xb50-coslr-20e_cifar10.py'
 model = dict(head=dict(num_classes=100))

@@ -2,18 +2,19 @@
 
 Published, top-1: 67.8 % (facebookresearch/mae, FINETUNE.md), after 1600 epochs of pre-training.
 
-    tools/dist_train.sh configs/linear_probe/vit-base-p16_8xb2048-coslr-90e_in1k.py 8 --cfg-options \
-        model.backbone.init_cfg.checkpoint=CHECKPOINT
+    tools/dist_train.sh configs/linear_probe/vit-base-p16_8xb2048-coslr-90e_in1k.py 8 \
+        --cfg-options checkpoint=CHECKPOINT
 """
 _base_ = [
     '../_base_/models/mae_classify.py', '../_base_/datasets/imagenet.py', '../_base_/schedules/linear_probe.py',
     '../_base_/classify_runtime.py'
 ]
-width = 768
+width = _base_.widths.get(_base_.arch)
+batch_size = 2048
 model = dict(
     backbone=dict(
-        out_type='cls_token', drop_path_rate=0., trainable_layers=0,
-        init_cfg=dict(type='Pretrained', checkpoint=None)),  # to be given
+        img_size=_base_.img_size, out_type='cls_token', drop_path_rate=0., trainable_layers=0,
+        init_cfg=dict(type='Pretrained', checkpoint=_base_.checkpoint)),
     neck=dict(type='ClsBatchNormNeck', input_features=width),
     head=dict(
         loss=dict(_delete_=True, type='CrossEntropyLoss'),
@@ -21,8 +22,8 @@ model = dict(
 train_pipeline = [
     dict(type='mae_mm.SeedSample'),
     *_base_.load,
-    dict(type='RandomResizedCrop', scale=_base_.size, backend='pillow', interpolation='bicubic'),
+    dict(type='RandomResizedCrop', scale=_base_.img_size, backend='pillow', interpolation='bicubic'),
     dict(type='RandomFlip', prob=0.5),
     *_base_.pack,
 ]
-train_dataloader = dict(batch_size=2048, dataset=dict(pipeline=train_pipeline))
+train_dataloader = dict(batch_size=batch_size, dataset=dict(pipeline=train_pipeline))

@@ -2,11 +2,13 @@
 
 Published, top-1: 77.2 % (facebookresearch/mae, FINETUNE.md), after 1600 epochs of pre-training.
 
-    tools/dist_train.sh configs/linear_probe/vit-huge-p14_8xb2048-coslr-50e_in1k.py 8 --cfg-options \
-        model.backbone.init_cfg.checkpoint=CHECKPOINT
+    tools/dist_train.sh configs/linear_probe/vit-huge-p14_8xb2048-coslr-50e_in1k.py 8 \
+        --cfg-options checkpoint=CHECKPOINT
 """
 _base_ = './vit-base-p16_8xb2048-coslr-90e_in1k.py'
-width = 1280
+arch = 'huge'
+width = _base_.widths.get(arch)
 model = dict(
-    backbone=dict(arch='huge', patch_size=14), neck=dict(input_features=width), head=dict(in_channels=width))
-train_cfg = dict(max_epochs=50)
+    backbone=dict(arch=arch, patch_size=14), neck=dict(input_features=width), head=dict(in_channels=width))
+max_epochs = 50
+train_cfg = dict(max_epochs=max_epochs)

@@ -9,16 +9,18 @@ _base_ = [
     '../_base_/segment_runtime.py'
 ]
 crop_size = (512, 512)
+arch = 'base'
+width = _base_.widths.get(arch)
+checkpoint = 'https://dl.fbaipublicfiles.com/mae/pretrain/mae_pretrain_vit_base.pth'
 model = dict(
     # Test images smaller than a window are padded to one.
     data_preprocessor=dict(size=crop_size, test_cfg=dict(size=crop_size)),
     backbone=dict(
-        arch='base',
+        arch=arch,
         img_size=crop_size,
         out_indices=[3, 5, 7, 11],
-        init_cfg=dict(
-            type='Pretrained', checkpoint='https://dl.fbaipublicfiles.com/mae/pretrain/mae_pretrain_vit_base.pth')),
-    neck=dict(embed_dim=768),
-    decode_head=dict(in_channels=[768] * 4, channels=768, num_classes=150),
-    auxiliary_head=dict(in_channels=768, channels=256, num_classes=150),
+        init_cfg=dict(type='Pretrained', checkpoint=checkpoint)),
+    neck=dict(embed_dim=width),
+    decode_head=dict(in_channels=[width] * 4, channels=width, num_classes=_base_.num_classes),
+    auxiliary_head=dict(in_channels=width, channels=256, num_classes=_base_.num_classes),
     test_cfg=dict(mode='slide', crop_size=crop_size, stride=(341, 341)))

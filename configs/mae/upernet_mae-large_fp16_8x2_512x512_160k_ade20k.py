@@ -7,13 +7,16 @@ Paper: 53.6 mIoU (arXiv:2111.06377, table 5). No config of it was published: lay
 """
 _base_ = './upernet_mae-base_fp16_8x2_512x512_160k_ade20k.py'
 
+arch = 'large'
+width = _base_.widths.get(arch)
+checkpoint = 'https://dl.fbaipublicfiles.com/mae/pretrain/mae_pretrain_vit_large.pth'
 model = dict(
     backbone=dict(
-        arch='large',
+        arch=arch,
         drop_path_rate=0.2,
         out_indices=[7, 11, 15, 23],
-        init_cfg=dict(checkpoint='https://dl.fbaipublicfiles.com/mae/pretrain/mae_pretrain_vit_large.pth')),
-    neck=dict(embed_dim=1024),
-    decode_head=dict(in_channels=[1024] * 4, channels=1024),
-    auxiliary_head=dict(in_channels=1024))
+        init_cfg=dict(checkpoint=checkpoint)),
+    neck=dict(embed_dim=width),
+    decode_head=dict(in_channels=[width] * 4, channels=width),
+    auxiliary_head=dict(in_channels=width))
 optim_wrapper = dict(paramwise_cfg=dict(layer_decay_rate=0.75))

@@ -5,19 +5,26 @@
 _base_ = ['../_base_/models/upernet_mae.py', '../_base_/datasets/camvid.py', '../_base_/segment_runtime.py']
 
 crop_size = (256, 256)
-num_classes = 11
+arch = 'tiny'
+width = _base_.widths.get(arch)
+num_classes = _base_.num_classes
+checkpoint = None  # of pre-training; None: from scratch
+start = dict(init_cfg=dict(type='Pretrained', checkpoint=checkpoint)) if checkpoint else dict()
 model = dict(
     data_preprocessor=dict(size=crop_size, test_cfg=dict(size=crop_size)),
-    backbone=dict(img_size=crop_size, embed_dims=192, num_layers=12, num_heads=3, out_indices=[3, 5, 7, 11]),
-    neck=dict(embed_dim=192),
-    decode_head=dict(in_channels=[192] * 4, channels=64, num_classes=num_classes),
-    auxiliary_head=dict(in_channels=192, channels=64, num_classes=num_classes),
+    backbone=dict(
+        arch=arch, img_size=crop_size, out_indices=[3, 5, 7, 11],
+        **start),
+    neck=dict(embed_dim=width),
+    decode_head=dict(in_channels=[width] * 4, channels=64, num_classes=num_classes),
+    auxiliary_head=dict(in_channels=width, channels=64, num_classes=num_classes),
     test_cfg=dict(mode='slide', crop_size=crop_size, stride=(170, 170)))
 
 max_iters = 400
-warmup_iters = 40
+warmup_iters = max(min(40, max_iters // 4), 1)
+lr = 5e-4
 optim_wrapper = dict(
-    type='OptimWrapper', optimizer=dict(type='AdamW', lr=5e-4, betas=(0.9, 0.999), weight_decay=0.05))
+    type='OptimWrapper', optimizer=dict(type='AdamW', lr=lr, betas=(0.9, 0.999), weight_decay=0.05))
 param_scheduler = [
     dict(type='LinearLR', start_factor=1e-3, by_epoch=False, begin=0, end=warmup_iters),
     dict(type='PolyLR', eta_min=0., power=1., begin=warmup_iters, end=max_iters, by_epoch=False),

@@ -6,4 +6,5 @@ Published, top-1 on ImageNet-1K: 62.50 % linear probe and 83.30 % fine-tuned (mm
 """
 _base_ = './mae_vit-base-p16_8xb512-amp-coslr-300e_in1k.py'
 
-train_cfg = dict(max_epochs=400)
+max_epochs = 400
+train_cfg = dict(max_epochs=max_epochs)

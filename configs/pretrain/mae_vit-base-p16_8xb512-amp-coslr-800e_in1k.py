@@ -6,4 +6,5 @@ Published, top-1 on ImageNet-1K: 65.10 % linear probe and 83.30 % fine-tuned (mm
 """
 _base_ = './mae_vit-base-p16_8xb512-amp-coslr-300e_in1k.py'
 
-train_cfg = dict(max_epochs=800)
+max_epochs = 800
+train_cfg = dict(max_epochs=max_epochs)

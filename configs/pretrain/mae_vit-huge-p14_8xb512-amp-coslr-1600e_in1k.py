@@ -9,6 +9,8 @@ _base_ = [
     '../_base_/models/mae_pretrain.py', '../_base_/datasets/imagenet_unlabelled.py',
     '../_base_/schedules/pretrain.py', '../_base_/pretrain_runtime.py'
 ]
-model = dict(backbone=dict(arch='huge', patch_size=14))
+arch = 'huge'
+model = dict(backbone=dict(arch=arch, patch_size=14, img_size=_base_.img_size))
 
-train_cfg = dict(max_epochs=1600)
+max_epochs = 1600
+train_cfg = dict(max_epochs=max_epochs)

@@ -7,4 +7,5 @@ fine-tuned (the paper).
 """
 _base_ = './mae_vit-large-p16_8xb512-amp-coslr-300e_in1k.py'
 
-train_cfg = dict(max_epochs=1600)
+max_epochs = 1600
+train_cfg = dict(max_epochs=max_epochs)

@@ -8,6 +8,8 @@ _base_ = [
     '../_base_/models/mae_pretrain.py', '../_base_/datasets/imagenet_unlabelled.py',
     '../_base_/schedules/pretrain.py', '../_base_/pretrain_runtime.py'
 ]
-model = dict(backbone=dict(arch='large'))
+arch = 'large'
+model = dict(backbone=dict(arch=arch, img_size=_base_.img_size))
 
-train_cfg = dict(max_epochs=300)
+max_epochs = 300
+train_cfg = dict(max_epochs=max_epochs)

@@ -7,4 +7,5 @@ fine-tuned and 42 h on 64 V100 (facebookresearch/mae, PRETRAIN.md).
 """
 _base_ = './mae_vit-large-p16_8xb512-amp-coslr-300e_in1k.py'
 
-train_cfg = dict(max_epochs=800)
+max_epochs = 800
+train_cfg = dict(max_epochs=max_epochs)

@@ -7,10 +7,10 @@ _base_ = [
     '../_base_/models/mae_pretrain.py', '../_base_/datasets/unlabelled.py', '../_base_/schedules/pretrain.py',
     '../_base_/pretrain_runtime.py'
 ]
-size = 32
+img_size = 32
 model = dict(
     data_preprocessor=dict(mean=[125.307, 122.961, 113.8575], std=[51.5865, 50.847, 51.255]),
-    backbone=dict(img_size=size, patch_size=4, embed_dims=192, num_layers=6, num_heads=3),
+    backbone=dict(img_size=img_size, patch_size=4, embed_dims=192, num_layers=6, num_heads=3),
     decoder=dict(embed_dims=96, num_layers=1, num_heads=3))
 
 data_root = 'data/cifar10'
@@ -18,7 +18,7 @@ batch_size = 64
 train_pipeline = [
     dict(type='mae_mm.SeedSample'),
     *_base_.load,
-    dict(type='RandomResizedCrop', scale=size, crop_ratio_range=(0.2, 1.0), interpolation='bicubic'),
+    dict(type='RandomResizedCrop', scale=img_size, crop_ratio_range=(0.2, 1.0), interpolation='bicubic'),
     dict(type='RandomFlip', prob=0.5),
     *_base_.pack,
 ]
@@ -31,8 +31,11 @@ val_dataloader = dict(
     dataset=dict(data_root=data_root, data_prefix='val', held_out=0., pipeline=test_pipeline))
 test_dataloader = val_dataloader
 
-optim_wrapper = dict(optimizer=dict(lr=1e-3))
+lr = 1e-3
+max_epochs = 30
+warmup_epochs = min(2, max_epochs / 4)
+optim_wrapper = dict(optimizer=dict(lr=lr))
 auto_scale_lr = dict(base_batch_size=batch_size)
-train_cfg = dict(max_epochs=30, val_interval=5)
-param_scheduler = dict(warmup=2)
+train_cfg = dict(max_epochs=max_epochs, val_interval=5)
+param_scheduler = dict(warmup=warmup_epochs)
 default_hooks = dict(checkpoint=dict(interval=5, max_keep_ckpts=-1))  # all are kept, to be probed

@@ -4,18 +4,18 @@
     python tools/train.py configs/pretrain/mae_vit-tiny-p8_1xb64-coslr-100e_stl10.py
 """
 _base_ = './mae_vit-tiny-p4_1xb64-coslr-30e_cifar10.py'
-size = 96
+img_size = 96
 model = dict(
     # those of ImageNet, of which STL-10 is a part
     data_preprocessor=dict(mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375]),
-    backbone=dict(img_size=size, patch_size=8, num_layers=12),
+    backbone=dict(img_size=img_size, patch_size=8, num_layers=12),
     decoder=dict(embed_dims=128, num_layers=2, num_heads=4))
 
 data_root = 'data/stl10'
 train_pipeline = [
     dict(type='mae_mm.SeedSample'),
     *_base_.load,
-    dict(type='RandomResizedCrop', scale=size, crop_ratio_range=(0.2, 1.0), interpolation='bicubic'),
+    dict(type='RandomResizedCrop', scale=img_size, crop_ratio_range=(0.2, 1.0), interpolation='bicubic'),
     dict(type='RandomFlip', prob=0.5),
     *_base_.pack,
 ]
@@ -24,6 +24,8 @@ train_dataloader = dict(
 val_dataloader = dict(dataset=dict(data_root=data_root, data_prefix='val'))
 test_dataloader = val_dataloader
 
-train_cfg = dict(max_epochs=100, val_interval=10)
-param_scheduler = dict(warmup=10)
+max_epochs = 100
+warmup_epochs = min(10, max_epochs / 4)
+train_cfg = dict(max_epochs=max_epochs, val_interval=10)
+param_scheduler = dict(warmup=warmup_epochs)
 default_hooks = dict(checkpoint=dict(interval=10))

@@ -156,7 +156,7 @@ def initialise_backbone(backbone: BaseModule, source: str | None) -> None:
     """
     if not source:
         raise InputError('this config starts from a pre-trained encoder and names none: --cfg-options '
-                         'model.backbone.init_cfg.checkpoint=FILE, or model.backbone.init_cfg=None to start without')
+                         'checkpoint=FILE, or model.backbone.init_cfg=None to start from random weights')
     options: dict[str, Any] = dict(backbone.init_cfg or {})
     unknown = set(options) - set(INIT_OPTIONS)
     if unknown or options.get('bias_resize', 'bicubic') not in ('bicubic', 'geometric'):

@@ -9,7 +9,7 @@ from ..checkpoint.describing import Description, Transformer, describe
 from ..checkpoint.download import file_hash
 from ..checkpoint.reading import add_trust_option, locate
 from ..errors import InputError
-from ..models.vit import ARCHITECTURES
+from ..models.architectures import ARCHITECTURES
 
 PRETRAIN = 'configs/pretrain/mae_vit-{arch}-p{patch}_8xb512-amp-coslr-1600e_in1k.py'
 SEGMENT = 'configs/mae/upernet_mae-{arch}_fp16_8x2_512x512_160k_ade20k.py'

@@ -17,6 +17,7 @@ from mmengine.registry import MODELS, init_default_scope
 from ..config.checks import check_data
 from ..config.hardware import fit_to_hardware
 from ..config.reading import read_config
+from ..config.settle import settle
 from ..errors import InputError
 from ..evaluation.features import labelled_loader, mean_features, neighbours_accuracy
 from .common import add_common_options
@@ -36,6 +37,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     MMLogger.get_instance('knn', log_level='WARNING')  # not a line for each tensor that is initialised
     cfg = read_config(args.config, args.cfg_options)
     check_data(cfg, ('train_dataloader', 'test_dataloader'))
+    settle(cfg, ('train_dataloader', 'test_dataloader'))
     fit_to_hardware(cfg, 'none')
     init_default_scope(cfg.default_scope)
     cfg.train_dataloader.dataset.pipeline = cfg.test_dataloader.dataset.pipeline

@@ -15,6 +15,7 @@ from ..config.checks import check_data
 from ..config.hardware import fit_to_hardware
 from ..config.names import resources
 from ..config.reading import read_config
+from ..config.settle import settle
 from ..engine.runner import build_runner
 from ..errors import InputError
 from .common import add_common_options
@@ -38,6 +39,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     cfg.load_from = args.checkpoint
     set_up_test(cfg, args)
     check_data(cfg, ('test_dataloader', ))
+    settle(cfg, ('test_dataloader', ))
     fit_to_hardware(cfg, args.launcher)
     runner = build_runner(cfg)
     metrics = runner.test()

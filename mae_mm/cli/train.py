@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from ..config.checks import check_data
 from ..config.hardware import fit_to_hardware
 from ..config.reading import read_config
+from ..config.settle import settle
 from ..config.vis import VIS_BACKENDS, add_vis_backends
 from ..engine.resume import latest_checkpoint
 from ..engine.runner import build_runner
@@ -37,5 +38,6 @@ def main(argv: Sequence[str] | None = None) -> None:
         cfg.auto_scale_lr.enable = True
     add_vis_backends(cfg, args.vis)
     check_data(cfg, ('train_dataloader', 'val_dataloader'))
+    settle(cfg, ('train_dataloader', 'val_dataloader'))
     fit_to_hardware(cfg, args.launcher)
     build_runner(cfg).train()

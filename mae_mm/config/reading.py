@@ -7,15 +7,18 @@ from typing import Any
 
 from mmengine.config import Config, ConfigDict
 from mmengine.runner import Runner
+from mmengine.utils import import_modules_from_strings
 
 from ..errors import InputError
 from .names import find_config
+from .settings import check_effect, evaluate, typed
 
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 # What a runner reads at the top level of a config. Other names there are the config's own variables.
 RUNNER_KEYS = {name for name in inspect.signature(Runner.__init__).parameters if name not in ('self', 'cfg')} | {
-    'model_wrapper_cfg', 'find_unused_parameters', 'sync_bn', 'tta_pipeline', 'custom_imports', 'data_root',
-    'accumulate'}
+    'model_wrapper_cfg', 'find_unused_parameters', 'sync_bn', 'test_pipeline', 'tta_pipeline', 'tta_model',
+    'custom_imports', 'data_root', 'accumulate'}
+VARIABLES = {'data_root', 'test_pipeline'}  # of those, the ones that a config computes others from
 # mmsegmentation 0.x's top-level settings, which nothing reads any more.
 OLD_KEYS = {
     'fp16': "optim_wrapper = dict(type='AmpOptimWrapper', loss_scale='dynamic', ...)",
@@ -33,35 +36,49 @@ def read_config(path: str, options: dict[str, Any] | None = None, work_dir: str 
                 overlay: str | None = None) -> Config:
     """A config (:func:`find_config`), another one over it, the command line's changes, and its work dir.
 
-    ``options['data_root']`` reaches every data set.
+    An option that names a variable of the config takes effect wherever the config uses it; ``data_root`` reaches
+    every data set.
 
     Raises:
-        ValueError: a file that cannot be read, or a key that nothing would read.
+        ValueError: a file that cannot be read, a key that nothing would read, or a setting without effect.
     """
     path = find_config(path)
-    try:
-        cfg = Config.fromfile(path)
-        if overlay:
-            cfg.merge_from_dict(Config.fromfile(overlay)._cfg_dict.to_dict())
-    except Exception as error:  # a config is a program: anything can be wrong with it
-        raise InputError(f'{path} cannot be read as a config: {type(error).__name__}: {error}') from error
+    options = options or {}
+    cfg = _evaluated(path, {})
     known = RUNNER_KEYS | set(cfg)
-    for key in options or {}:
+    for key in options:
         top = key.split('.')[0]
         if top not in known:
             raise InputError(f'--cfg-options {key}: the config has no {top!r}{_suggestion(top, known)}')
+    options = typed(options, cfg)
+    variables = {key: value for key, value in options.items() if key.split('.')[0] not in RUNNER_KEYS - VARIABLES}
+    if variables:
+        cfg = _evaluated(path, variables)
+        check_effect(path, {key: value for key, value in variables.items() if key != 'data_root'}, cfg,
+                     RUNNER_KEYS - VARIABLES)
+    if overlay:
+        cfg.merge_from_dict(_evaluated(overlay, {})._cfg_dict.to_dict())
     try:
-        cfg.merge_from_dict(options or {})
-    except (KeyError, TypeError, IndexError, AttributeError) as error:
+        cfg.merge_from_dict({key: value for key, value in options.items() if key not in variables})
+        if any(key.split('.')[0] == 'custom_imports' for key in options):
+            import_modules_from_strings(**cfg.custom_imports)
+    except (KeyError, TypeError, IndexError, AttributeError, ImportError) as error:
         raise InputError(f'--cfg-options: {error}') from error
     _check_top_level(cfg, path)
-    if 'data_root' in (options or {}):
+    if 'data_root' in options:
         for _, dataset in datasets_of(cfg):
             dataset.data_root = cfg.data_root
     _accumulate(cfg, path)
     name = os.path.splitext(os.path.basename(path))[0]
     cfg.work_dir = work_dir or cfg.get('work_dir') or os.path.join('work_dirs', name)
     return cfg
+
+
+def _evaluated(path: str, variables: dict[str, Any]) -> Config:
+    try:
+        return evaluate(path, variables)
+    except Exception as error:  # a config is a program: anything can be wrong with it
+        raise InputError(f'{path} cannot be read as a config: {type(error).__name__}: {error}') from error
 
 
 def datasets_of(cfg: Config) -> Iterator[tuple[str, ConfigDict]]:

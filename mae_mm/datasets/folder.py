@@ -2,6 +2,7 @@
 import os
 import zlib
 from collections import Counter
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,18 +15,33 @@ from ..errors import InputError, listed
 from ..registry import DATASETS
 
 
+def held_out(names: Sequence[str], share: float) -> set[str]:
+    """Which of some files are not trained on: a share of them, chosen by name, and at least one.
+
+    A file stays on its side when others come or go. Of two files or more at least one is left to train on.
+
+    Raises:
+        ValueError: a share that is not from 0 to 1.
+    """
+    if not 0 <= share < 1:
+        raise InputError(f'held_out={share} is not a share from 0 up to 1, such as 0.2')
+    place = {name: zlib.crc32(name.encode(errors='surrogateescape')) % 10_000 for name in names}
+    order = sorted(names, key=lambda name: (place[name], name))
+    chosen = [name for name in order if place[name] < share * 10_000] or order[:1 if share else 0]
+    return set(chosen[:-1] if len(chosen) == len(order) else chosen)
+
+
 @DATASETS.register_module()
 class ImageFolder(CustomDataset):
     """All images in a folder and the folders in it.
 
     Args:
-        held_out: the share of images that are not trained on, chosen by their path in the folder, so that an image
-            stays where it is when others come or go.
+        held_out: the share of images that are not trained on (:func:`held_out`).
         split: ``'train'``, or ``'held_out'``; without a share to hold out both are all images.
         kwargs: those of mmpretrain's ``CustomDataset``.
 
     Raises:
-        ValueError: an unknown split, or one without images.
+        ValueError: an unknown split, or a single image of which a share is to be held out.
     """
 
     def __init__(self, *, held_out: float = 0., split: str = 'train', **kwargs: Any):
@@ -39,12 +55,12 @@ class ImageFolder(CustomDataset):
         samples = super()._find_samples()
         if not self.held_out:
             return samples
-        chosen = [path for path in samples
-                  if (zlib.crc32(path.encode()) % 10_000 < self.held_out * 10_000) == (self.split == 'held_out')]
-        if not chosen:
-            raise InputError(f'{self.img_prefix}: held_out={self.held_out} leaves no images for '
-                             f'split={self.split!r} of {len(samples)}')
-        return chosen
+        if len(samples) < 2:
+            raise InputError(f'{self.img_prefix}: held_out={self.held_out} needs two images or more, there is '
+                             f'{len(samples)}')
+        chosen = held_out([os.path.relpath(path, self.img_prefix) for path in samples], self.held_out)
+        return [path for path in samples
+                if (os.path.relpath(path, self.img_prefix) in chosen) == (self.split == 'held_out')]
 
 
 @DATASETS.register_module()
@@ -53,14 +69,41 @@ class ClassFolder(CustomDataset):
 
     Args:
         per_class: use so many images of each class, spread evenly over the sorted names; None for all.
+        split: ``'train'`` or ``'val'``: the folder of that name in ``data_root`` if both are there, else the class
+            folders in ``data_root`` themselves, of which a share is held out. None: ``data_prefix`` says where.
+        held_out: the share of each class that ``'val'`` has and ``'train'`` has not (:func:`held_out`).
 
     Raises:
         ValueError: a class without images, or with too few.
     """
 
-    def __init__(self, *, per_class: int | None = None, **kwargs: Any):
+    def __init__(self, *, per_class: int | None = None, split: str | None = None, held_out: float = 0.2,
+                 **kwargs: Any):
+        if split not in (None, 'train', 'val'):
+            raise InputError(f"split={split!r} is neither 'train' nor 'val'")
         self.per_class = per_class
+        self.held_out = None if split is None or has_splits(kwargs['data_root']) else held_out
+        self.split = split
+        if split and self.held_out is None:
+            kwargs['data_prefix'] = split
         super().__init__(with_label=True, **kwargs)
+
+    @staticmethod
+    def find_metainfo(data_root: str = '', data_prefix: str = '', split: str | None = None,
+                      **_: Any) -> dict[str, tuple[str, ...]]:
+        """``classes`` of a folder, by its names; see :class:`ClassFolder`.
+
+        Raises:
+            ValueError: no class folders.
+        """
+        folder = os.path.join(data_root, data_prefix)
+        if split:
+            folder = os.path.join(data_root, 'train') if has_splits(data_root) else data_root
+        names = sorted(entry.name for entry in os.scandir(folder) if entry.is_dir() and entry.name[0] != '.')
+        if len(names) < 2:
+            raise InputError(f'{folder}: {len(names)} folders, and a classifier needs one for each of two classes or '
+                             f'more: {folder}/CLASS/*.jpg, or {folder}/{{train,val}}/CLASS/*.jpg')
+        return dict(classes=tuple(names))
 
     def _find_samples(self) -> list[tuple[str, int]]:
         by_class: dict[int, list[tuple[str, int]]] = {}
@@ -69,15 +112,31 @@ class ClassFolder(CustomDataset):
         empty = [name for label, name in enumerate(self.CLASSES) if label not in by_class]
         if empty:
             raise InputError(f'{self.img_prefix}: no images of class {listed(empty)}; fill or remove the folder')
-        if self.per_class is None:
-            return [sample for samples in by_class.values() for sample in samples]
         chosen = []
         for label, samples in by_class.items():
-            if len(samples) < self.per_class:
+            samples = self._side(samples)
+            count = len(samples) if self.per_class is None else self.per_class
+            if len(samples) < count:
                 raise InputError(f'{self.img_prefix}: class {self.CLASSES[label]} has {len(samples)} images, '
                                  f'fewer than per_class={self.per_class}')
-            chosen += [samples[i * len(samples) // self.per_class] for i in range(self.per_class)]
+            chosen += [samples[i * len(samples) // count] for i in range(count)]
         return chosen
+
+    def _side(self, samples: list[tuple[str, int]]) -> list[tuple[str, int]]:
+        """Of the images of a class, those of this split."""
+        if self.held_out is None:
+            return samples
+        if len(samples) < 2:
+            raise InputError(f'{self.img_prefix}: class {self.CLASSES[samples[0][1]]} has one image, and needs two or '
+                             'more: one to train on and one held out')
+        names = {path: os.path.relpath(path, self.img_prefix) for path, _ in samples}
+        chosen = held_out(list(names.values()), self.held_out)
+        return [sample for sample in samples if (names[sample[0]] in chosen) == (self.split == 'val')]
+
+
+def has_splits(data_root: str) -> bool:
+    """Whether a folder has its own ``train`` and ``val``."""
+    return all(os.path.isdir(os.path.join(data_root, split)) for split in ('train', 'val'))
 
 
 @cache

@@ -15,6 +15,7 @@ from ..checkpoint.loading import initialise_backbone
 from ..errors import InputError
 from ..registry import MODELS
 from . import position
+from .architectures import sizes_of
 from .attention import BiasTable
 from .bias_cache import BiasCache
 from .freezing import parts_to_freeze
@@ -23,11 +24,6 @@ from .layers import ALL, EncoderLayer, PatchEmbed
 from .patches import patches_beyond, take_patches
 from .position import Grid
 
-ARCHITECTURES = {
-    'base': dict(embed_dims=768, num_layers=12, num_heads=12, mlp_ratio=4),
-    'large': dict(embed_dims=1024, num_layers=24, num_heads=16, mlp_ratio=4),
-    'huge': dict(embed_dims=1280, num_layers=32, num_heads=16, mlp_ratio=4),
-}
 # What is returned -> the tokens of the last layer that it is made of.
 OUT_TYPES = {'featmap': ALL, 'cls_token': slice(0, 1), 'avg_featmap': slice(1, None)}
 
@@ -54,7 +50,8 @@ class MAE(OnGrid):
         frozen_stages: 0 freezes the embeddings, n also the first n layers; -1 freezes nothing.
         trainable_layers: of the backbone the last n layers alone train, 0 for none (linear probing) and 0.5 for the
             MLP of the last and its norm (partial fine-tuning, section 4.3 of the paper); None for all of it.
-        arch: ``'base'``, ``'large'`` or ``'huge'`` in place of the four sizes.
+        arch: a name of ``architectures.py`` (``'tiny'`` to ``'huge'``) in place of the four sizes ``embed_dims``,
+            ``num_layers``, ``num_heads`` and ``mlp_ratio``, whose defaults are those of ``'base'``.
         init_cfg: ``dict(type='Pretrained', checkpoint=...)`` takes a file, folder or URL of any known format as it
             is (``checkpoint/tables.py``); ``grid=(h, w)`` tells the grid of positions whose file does not, and
             ``bias_resize='geometric'`` resizes bias tables as BEiT does.
@@ -67,10 +64,10 @@ class MAE(OnGrid):
                  img_size: int | tuple[int, int] = 224,
                  patch_size: int = 16,
                  in_channels: int = 3,
-                 embed_dims: int = 768,
-                 num_layers: int = 12,
-                 num_heads: int = 12,
-                 mlp_ratio: float = 4,
+                 embed_dims: int | None = None,
+                 num_layers: int | None = None,
+                 num_heads: int | None = None,
+                 mlp_ratio: float | None = None,
                  out_indices: int | Sequence[int] = -1,
                  drop_path_rate: float = 0.,
                  attn_drop_rate: float = 0.,
@@ -84,10 +81,9 @@ class MAE(OnGrid):
                  arch: str | None = None,
                  init_cfg: dict | None = None):
         super().__init__(init_cfg=init_cfg)
-        if arch is not None:
-            if arch not in ARCHITECTURES:
-                raise InputError(f'arch={arch!r} is not one of {", ".join(ARCHITECTURES)}')
-            embed_dims, num_layers, num_heads, mlp_ratio = ARCHITECTURES[arch].values()
+        sizes = sizes_of(arch, dict(
+            embed_dims=embed_dims, num_layers=num_layers, num_heads=num_heads, mlp_ratio=mlp_ratio))
+        embed_dims, num_layers, num_heads, mlp_ratio = sizes.values()
         self.patch_size, self.in_channels = patch_size, in_channels
         self.embed_dims = embed_dims
         self.num_layers = num_layers

@@ -3,6 +3,7 @@ dataset_type = 'ADE20KDataset'
 data_root = 'data/ade/ADEChallengeData2016'
 num_classes = 150
 crop_size = (512, 512)
+batch_size = 2  # for each GPU
 
 load = [
     dict(type='LoadImageFromFile', _scope_='mae_mm'),
@@ -45,7 +46,7 @@ tta_pipeline = [
         ])
 ]
 train_dataloader = dict(
-    batch_size=2,
+    batch_size=batch_size,
     num_workers=4,
     persistent_workers=True,
     sampler=dict(type='mae_mm.ResumableSampler', shuffle=True),

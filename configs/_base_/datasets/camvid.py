@@ -1,6 +1,7 @@
 # CamVid, 11 classes, 480 x 360: data/camvid/{images,annotations}/{train,val,test}, 255 = ignored
 data_root = 'data/camvid'
 crop_size = (256, 256)
+batch_size = 8
 metainfo = dict(
     classes=('sky', 'building', 'pole', 'road', 'pavement', 'tree', 'sign', 'fence', 'car', 'pedestrian',
              'bicyclist'),
@@ -38,7 +39,7 @@ tta_pipeline = [
 dataset = dict(type='BaseSegDataset', metainfo=metainfo, data_root=data_root, img_suffix='.jpg',
                seg_map_suffix='.png', reduce_zero_label=False)
 train_dataloader = dict(
-    batch_size=8,
+    batch_size=batch_size,
     num_workers=1,
     persistent_workers=True,
     sampler=dict(type='mae_mm.ResumableSampler', shuffle=True),

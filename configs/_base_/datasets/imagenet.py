@@ -1,6 +1,7 @@
 # ImageNet-1K: data/imagenet/{train,val}/n01440764/*.JPEG; what else there is to download: docs/datasets.md
 data_root = 'data/imagenet'
-size = 224
+img_size = 224
+batch_size = 128
 
 load = [dict(type='LoadImageFromFile', _scope_='mae_mm')]
 augment = [  # as timm's rand-m9-mstd0.5-inc1 and random erasing; values in BGR
@@ -16,18 +17,18 @@ pack = [dict(type='PackInputs')]
 train_pipeline = [
     dict(type='mae_mm.SeedSample'),
     *load,
-    dict(type='RandomResizedCrop', scale=size, backend='pillow', interpolation='bicubic'),
+    dict(type='RandomResizedCrop', scale=img_size, backend='pillow', interpolation='bicubic'),
     *augment,
     *pack,
 ]
 test_pipeline = [
     *load,
-    dict(type='ResizeEdge', scale=size * 256 // 224, edge='short', backend='pillow', interpolation='bicubic'),
-    dict(type='CenterCrop', crop_size=size),
+    dict(type='ResizeEdge', scale=img_size * 256 // 224, edge='short', backend='pillow', interpolation='bicubic'),
+    dict(type='CenterCrop', crop_size=img_size),
     *pack,
 ]
 train_dataloader = dict(
-    batch_size=128,
+    batch_size=batch_size,
     num_workers=8,
     persistent_workers=True,
     collate_fn=dict(type='default_collate'),
@@ -35,7 +36,7 @@ train_dataloader = dict(
     sampler=dict(type='mae_mm.EpochSampler', shuffle=True),
     dataset=dict(type='mae_mm.ImageNetFolder', data_root=data_root, data_prefix='train', pipeline=train_pipeline))
 val_dataloader = dict(
-    batch_size=128,
+    batch_size=batch_size,
     num_workers=8,
     persistent_workers=True,
     collate_fn=dict(type='default_collate'),

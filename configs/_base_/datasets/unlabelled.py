@@ -1,6 +1,7 @@
 # Any folder of images, flat or nested, without labels; one image in twenty is not trained on.
 data_root = 'data/images'
-size = 224
+img_size = 224
+batch_size = 64
 held_out = 0.05
 
 load = [dict(type='LoadImageFromFile', _scope_='mae_mm')]
@@ -8,19 +9,20 @@ pack = [dict(type='PackInputs')]
 train_pipeline = [
     dict(type='mae_mm.SeedSample'),
     *load,
-    dict(type='RandomResizedCrop', scale=size, crop_ratio_range=(0.2, 1.0), backend='pillow', interpolation='bicubic'),
+    dict(type='RandomResizedCrop', scale=img_size, crop_ratio_range=(0.2, 1.0), backend='pillow',
+         interpolation='bicubic'),
     dict(type='RandomFlip', prob=0.5),
     *pack,
 ]
 test_pipeline = [
     *load,
-    dict(type='ResizeEdge', scale=size * 256 // 224, edge='short', backend='pillow', interpolation='bicubic'),
-    dict(type='CenterCrop', crop_size=size),
+    dict(type='ResizeEdge', scale=img_size * 256 // 224, edge='short', backend='pillow', interpolation='bicubic'),
+    dict(type='CenterCrop', crop_size=img_size),
     *pack,
 ]
 dataset = dict(type='mae_mm.ImageFolder', data_root=data_root, held_out=held_out)
 train_dataloader = dict(
-    batch_size=64,
+    batch_size=batch_size,
     num_workers=8,
     persistent_workers=True,
     collate_fn=dict(type='default_collate'),
@@ -28,7 +30,7 @@ train_dataloader = dict(
     sampler=dict(type='mae_mm.EpochSampler', shuffle=True),
     dataset=dict(**dataset, split='train', pipeline=train_pipeline))
 val_dataloader = dict(
-    batch_size=64,
+    batch_size=batch_size,
     num_workers=4,
     persistent_workers=True,
     collate_fn=dict(type='default_collate'),

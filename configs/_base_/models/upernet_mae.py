@@ -1,3 +1,4 @@
+widths = dict(tiny=192, small=384, base=768, large=1024, huge=1280)  # those of mae_mm.MAE(arch=...)
 norm_cfg = dict(type='SyncBN', requires_grad=True)
 model = dict(
     type='mae_mm.EncoderDecoder',

@@ -1,12 +1,17 @@
 # The recipe of facebookresearch/mae (FINETUNE.md) for batches of 16384 images.
 base_batch_size = 16384
+lr = 0.1 * base_batch_size / 256  # base rate x batch / 256
+max_epochs = 90
+warmup_epochs = min(10, max_epochs / 4)
+# amp=False: float32. True: bfloat16 where the card has it, else float16 with a dynamic loss scale; without an
+# accelerator float32.
+amp = True
+precision = dict(type='AmpOptimWrapper', dtype='auto', loss_scale='dynamic') if amp else dict(type='OptimWrapper')
 optim_wrapper = dict(
-    type='AmpOptimWrapper',  # float32 where there is no accelerator
-    dtype='auto',
-    loss_scale='dynamic',
+    **precision,
     # mmpretrain's; its momentum holds steps and not gradients, so that it differs from the official one while the
     # rate changes.
-    optimizer=dict(type='LARS', lr=0.1 * base_batch_size / 256, momentum=0.9, weight_decay=0.),
+    optimizer=dict(type='LARS', lr=lr, momentum=0.9, weight_decay=0.),
     constructor='mae_mm.LayerDecayConstructor',
     paramwise_cfg=dict(
         layer_decay_rate=1.,  # none
@@ -14,5 +19,5 @@ optim_wrapper = dict(
 auto_scale_lr = dict(base_batch_size=base_batch_size, enable=False)
 accumulate = 1
 
-param_scheduler = dict(type='mae_mm.WarmupCosineLR', warmup=10, convert_to_iter_based=True)  # in epochs
-train_cfg = dict(type='mae_mm.EpochBasedTrainLoop', max_epochs=90, val_interval=1)
+param_scheduler = dict(type='mae_mm.WarmupCosineLR', warmup=warmup_epochs, convert_to_iter_based=True)  # in epochs
+train_cfg = dict(type='mae_mm.EpochBasedTrainLoop', max_epochs=max_epochs, val_interval=1)

@@ -1,9 +1,11 @@
 max_iters = 160000
-warmup_iters = 1500
+warmup_iters = max(min(1500, max_iters // 4), 1)
+lr = 1e-4
+amp = True  # float16 with a dynamic loss scale; float32 if False, and where there is no accelerator
+precision = dict(type='AmpOptimWrapper', loss_scale='dynamic') if amp else dict(type='OptimWrapper')
 optim_wrapper = dict(
-    type='AmpOptimWrapper',  # float16 with a dynamic loss scale; float32 where there is no accelerator
-    loss_scale='dynamic',
-    optimizer=dict(type='AdamW', lr=1e-4, betas=(0.9, 0.999), weight_decay=0.05),
+    **precision,
+    optimizer=dict(type='AdamW', lr=lr, betas=(0.9, 0.999), weight_decay=0.05),
     constructor='mae_mm.LayerDecayConstructor',
     paramwise_cfg=dict(
         layer_decay_rate=0.65,
@@ -19,4 +21,4 @@ param_scheduler = [
     dict(type='LinearLR', start_factor=1e-6, by_epoch=False, begin=0, end=warmup_iters),
     dict(type='PolyLR', eta_min=0., power=1., begin=warmup_iters, end=max_iters, by_epoch=False),
 ]
-train_cfg = dict(type='mae_mm.IterBasedTrainLoop', max_iters=max_iters, val_interval=16000)
+train_cfg = dict(type='mae_mm.IterBasedTrainLoop', max_iters=max_iters, val_interval=min(16000, max_iters))

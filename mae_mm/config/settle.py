@@ -1,0 +1,143 @@
+"""What follows from the data and the run: stated once, put wherever a config needs it, refused where it differs."""
+import os
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import Any
+
+from mmengine.config import Config, ConfigDict
+from mmengine.logging import print_log
+from mmengine.registry import DATASETS, init_default_scope
+
+from ..errors import InputError, listed
+from .reading import datasets_of
+
+COUNTED_IN_FULL = 4  # batches: of a folder with more files than that nobody asks the number
+
+
+def settle(cfg: Config, loaders: Sequence[str]) -> None:
+    """Change a config in place so that its parts agree with its data.
+
+    The classes are those of the data: heads whose ``num_classes`` is None, label checks, ``topk`` of metrics. A batch
+    is not larger than the data set, and a warm-up shorter than the run.
+
+    Args:
+        loaders: names of the data loaders that will be used; the folders of others need not be there.
+
+    Raises:
+        ValueError: a number of classes, or a warm-up, that contradicts the data or the run.
+    """
+    init_default_scope(cfg.get('default_scope') or 'mmengine')
+    classes = _find_classes(cfg, loaders)
+    if classes is not None:
+        _settle_heads(cfg, classes)
+        _settle_topk(cfg, len(classes))
+    for _, dataset in datasets_of(cfg):
+        of_dataset = classes_of(dataset)
+        for step in _steps(dataset.get('pipeline')):
+            if step.get('type') in ('mae_mm.CheckLabels', 'CheckLabels') and of_dataset is not None:
+                step.num_classes = len(of_dataset)
+    if 'train_dataloader' in loaders and cfg.get('train_cfg'):
+        _settle_batch(cfg)
+        _check_warmup(cfg)
+
+
+def classes_of(dataset: ConfigDict) -> tuple[str, ...] | None:
+    """The classes that a data set's config or its type names."""
+    kind = DATASETS.get(dataset.type) if isinstance(dataset.get('type'), str) else dataset.get('type')
+    known = {**getattr(kind, 'METAINFO', {}), **(dataset.get('metainfo') or {})}.get('classes')
+    if known is None and dataset.get('num_classes'):  # of a list, whose labels are numbers
+        known = map(str, range(dataset.num_classes))
+    return None if known is None else tuple(known)
+
+
+def _find_classes(cfg: Config, loaders: Sequence[str]) -> tuple[str, ...] | None:
+    """The classes of the first data set that has any; data sets that can look for theirs are told them."""
+    for name, dataset in datasets_of(cfg):
+        kind: Any = DATASETS.get(dataset.type) if isinstance(dataset.get('type'), str) else None
+        if name in loaders and hasattr(kind, 'find_metainfo') and not (dataset.get('metainfo') or {}).get('classes'):
+            metainfo = kind.find_metainfo(**{key: value for key, value in dataset.items() if key != 'type'})
+            for _, other in datasets_of(cfg):
+                if other.type == dataset.type and other.get('data_root') == dataset.get('data_root'):
+                    other.metainfo = {**metainfo, **(other.get('metainfo') or {})}
+    found = [classes_of(dataset) for name, dataset in datasets_of(cfg) if name in loaders]
+    return next((classes for classes in found if classes is not None), None)
+
+
+def _steps(pipeline: Any) -> Iterator[ConfigDict]:
+    """The transforms of a pipeline and of those inside it."""
+    for step in pipeline or ():
+        if isinstance(step, (list, tuple)):
+            yield from _steps(step)
+        elif isinstance(step, dict):
+            yield step
+            yield from _steps(step.get('transforms'))
+
+
+def _parts(model: Any) -> Iterator[tuple[str, ConfigDict]]:
+    """``(name, part)`` of the parts of a model's config that have a number of classes."""
+    for name in ('head', 'decode_head', 'auxiliary_head', 'data_preprocessor'):
+        parts = model.get(name)
+        for part in parts if isinstance(parts, (list, tuple)) else [parts]:
+            if isinstance(part, dict) and 'num_classes' in part:
+                yield name, part
+
+
+def _settle_heads(cfg: Config, classes: tuple[str, ...]) -> None:
+    model = cfg.model.get('module') or cfg.model  # of a test at several scales
+    for name, part in _parts(model):
+        if part.num_classes is None:
+            part.num_classes = len(classes)
+        elif part.num_classes != len(classes):
+            raise InputError(f'model.{name}.num_classes={part.num_classes}, and the data has {len(classes)} classes '
+                             f'({listed(classes)}); --cfg-options model.{name}.num_classes={len(classes)}, or None')
+
+
+def _settle_topk(cfg: Config, number: int) -> None:
+    for name in ('val_evaluator', 'test_evaluator'):
+        metrics: Any = cfg.get(name) or []
+        for metric in metrics if isinstance(metrics, (list, tuple)) else [metrics]:
+            topk = metric.get('topk')
+            if topk is not None:
+                topk = (topk, ) if isinstance(topk, int) else topk
+                metric.topk = tuple(k for k in topk if k <= number) or (1, )
+
+
+def _settle_batch(cfg: Config) -> None:
+    """A batch of all processes together is not larger than the data set, and the rate follows it."""
+    loader = cfg.train_dataloader
+    processes = int(os.environ.get('WORLD_SIZE', 1))
+    batch = loader.get('batch_size')
+    if not isinstance(batch, int) or batch < 1:
+        raise InputError(f'train_dataloader.batch_size={batch} is not a number from 1 on')
+    if len(list(islice(_files(loader.dataset), COUNTED_IN_FULL * batch * processes))) == (
+            COUNTED_IN_FULL * batch * processes):
+        return
+    images = len(DATASETS.build(loader.dataset))
+    if images < processes:
+        raise InputError(f'{images} training images are too few for {processes} processes')
+    if images >= batch * processes:
+        return
+    loader.batch_size = images // processes
+    optimizer = cfg.optim_wrapper.optimizer
+    optimizer.lr = optimizer.lr * loader.batch_size / batch
+    print_log(f'{images} training images: the batch is {loader.batch_size} instead of {batch}, and the rate '
+              f'{optimizer.lr:.3g} in the same proportion', logger='current')
+
+
+def _files(dataset: ConfigDict) -> Iterator[str]:
+    prefix = dataset.get('data_prefix') or ''
+    prefix = prefix if isinstance(prefix, str) else prefix.get('img_path', '')
+    for _, _, names in os.walk(os.path.join(dataset.get('data_root') or '', prefix), followlinks=True):
+        yield from names
+
+
+def _check_warmup(cfg: Config) -> None:
+    schedulers = cfg.get('param_scheduler') or []
+    epochs = cfg.train_cfg.get('max_epochs')
+    for scheduler in schedulers if isinstance(schedulers, (list, tuple)) else [schedulers]:
+        warmup = scheduler.get('warmup')
+        if scheduler.get('type') == 'mae_mm.WarmupCosineLR' and epochs is not None and not 0 <= warmup < epochs:
+            raise InputError(f'param_scheduler.warmup={warmup} epochs is not shorter than a run of {epochs} '
+                             '(train_cfg.max_epochs); --cfg-options max_epochs=N changes both, where a config has it')
+
+
