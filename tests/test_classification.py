@@ -211,7 +211,7 @@ def test_what_does_not_fit_is_told(classify, classifier, classes, error_of, tmp_
     assert 'model.head.num_classes=5, and the data has 3 classes (a, b, c); --cfg-options model.head.num_classes=3' in train(
         'model.head.num_classes=5')
     assert 'trainable_layers=9 is none of' in train('model.backbone.trainable_layers=9')
-    assert 'starts from a pre-trained encoder and names none: --cfg-options model.backbone.init_cfg' in train(
+    assert 'starts from a pre-trained encoder and names none: --cfg-options checkpoint=FILE' in train(
         'model.backbone.init_cfg.type=Pretrained', 'model.backbone.init_cfg.checkpoint=None')
     torch.save({'fc.weight': torch.ones(2, 2)}, tmp_path / 'other.pth')
     assert 'other.pth: weights of an unknown format' in train(
