@@ -48,6 +48,15 @@ def test_class_folders_with_and_without_splits(tmp_path):
         shutil.copytree(tmp_path / 'flat', tmp_path / 'own' / split)
     assert len(ClassFolder(data_root=str(tmp_path / 'own'), split='train')) == 11
     assert ClassFolder.find_metainfo(data_root=str(tmp_path / 'own'), split='val') == dict(classes=('cat', 'dog'))
+    (tmp_path / 'own/val/horse').mkdir()
+    with pytest.raises(InputError, match='no images of class horse; fill or remove the folder'):
+        ClassFolder(data_root=str(tmp_path / 'own'), split='val')
+    with pytest.raises(InputError, match=r'folder horse is none of the 2 classes \(cat, dog\)'):
+        ClassFolder(data_root=str(tmp_path / 'own'), split='val', metainfo=dict(classes=('cat', 'dog')))
+    shutil.rmtree(tmp_path / 'own/val/horse')
+    shutil.rmtree(tmp_path / 'own/val/cat')  # those that are there keep their numbers
+    some = ClassFolder(data_root=str(tmp_path / 'own'), split='val', metainfo=dict(classes=('cat', 'dog')))
+    assert {some.get_data_info(i)['gt_label'] for i in range(len(some))} == {1}
     shutil.rmtree(tmp_path / 'flat/dog')
     with pytest.raises(InputError, match='1 folders, and a classifier needs one for each of two classes or more'):
         ClassFolder.find_metainfo(data_root=str(tmp_path / 'flat'), split='train')

@@ -3,8 +3,8 @@
 As on ImageNet (batch norm without affine, LARS, nothing else trains), but on the mean of the patches. `mae-mm probe`
 takes this config for a logistic regression on the same features, which needs no training run.
 
-    mae-mm train linear_probe/vit_linear_folder --cfg-options data_root=DIR checkpoint=CHECKPOINT [arch=small] [img_size=96]
-    mae-mm probe linear_probe/vit_linear_folder --cfg-options data_root=DIR checkpoint=CHECKPOINT [arch=small] [img_size=96]
+    mae-mm train linear_probe/vit_linear_folder --cfg-options data_root=DIR checkpoint=CHECKPOINT [arch=small]
+    mae-mm probe linear_probe/vit_linear_folder --cfg-options data_root=DIR checkpoint=CHECKPOINT [arch=small]
 """
 _base_ = [
     '../_base_/models/mae_classify.py', '../_base_/datasets/classes.py', '../_base_/schedules/linear_probe.py',

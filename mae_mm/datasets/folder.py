@@ -58,9 +58,8 @@ class ImageFolder(CustomDataset):
         if len(samples) < 2:
             raise InputError(f'{self.img_prefix}: held_out={self.held_out} needs two images or more, there is '
                              f'{len(samples)}')
-        chosen = held_out([os.path.relpath(path, self.img_prefix) for path in samples], self.held_out)
-        return [path for path in samples
-                if (os.path.relpath(path, self.img_prefix) in chosen) == (self.split == 'held_out')]
+        chosen = held_out(samples, self.held_out)  # paths in the folder
+        return [path for path in samples if (path in chosen) == (self.split == 'held_out')]
 
 
 @DATASETS.register_module()
@@ -99,19 +98,28 @@ class ClassFolder(CustomDataset):
         folder = os.path.join(data_root, data_prefix)
         if split:
             folder = os.path.join(data_root, 'train') if has_splits(data_root) else data_root
-        names = sorted(entry.name for entry in os.scandir(folder) if entry.is_dir() and entry.name[0] != '.')
+        names = class_folders(folder)
         if len(names) < 2:
             raise InputError(f'{folder}: {len(names)} folders, and a classifier needs one for each of two classes or '
                              f'more: {folder}/CLASS/*.jpg, or {folder}/{{train,val}}/CLASS/*.jpg')
-        return dict(classes=tuple(names))
+        return dict(classes=names)
 
     def _find_samples(self) -> list[tuple[str, int]]:
-        by_class: dict[int, list[tuple[str, int]]] = {}
-        for sample in super()._find_samples():
-            by_class.setdefault(sample[1], []).append(sample)
-        empty = [name for label, name in enumerate(self.CLASSES) if label not in by_class]
+        folders = class_folders(self.img_prefix)
+        if self.CLASSES is None:
+            self._metainfo['classes'] = folders
+        strange = set(folders) - set(self.CLASSES)
+        if strange:
+            raise InputError(f'{self.img_prefix}: folder {listed(sorted(strange))} is none of the '
+                             f'{len(self.CLASSES)} classes ({listed(self.CLASSES)})')
+        numbers = {name: self.CLASSES.index(name) for name in folders}
+        found, empty = get_samples(self.img_prefix, numbers, is_valid_file=self.is_valid_file)
         if empty:
-            raise InputError(f'{self.img_prefix}: no images of class {listed(empty)}; fill or remove the folder')
+            raise InputError(f'{self.img_prefix}: no images of class {listed(sorted(empty))}; fill or remove the '
+                             'folder')
+        by_class: dict[int, list[tuple[str, int]]] = {}
+        for sample in found:
+            by_class.setdefault(sample[1], []).append(sample)
         chosen = []
         for label, samples in by_class.items():
             samples = self._side(samples)
@@ -129,9 +137,13 @@ class ClassFolder(CustomDataset):
         if len(samples) < 2:
             raise InputError(f'{self.img_prefix}: class {self.CLASSES[samples[0][1]]} has one image, and needs two or '
                              'more: one to train on and one held out')
-        names = {path: os.path.relpath(path, self.img_prefix) for path, _ in samples}
-        chosen = held_out(list(names.values()), self.held_out)
-        return [sample for sample in samples if (names[sample[0]] in chosen) == (self.split == 'val')]
+        chosen = held_out([path for path, _ in samples], self.held_out)
+        return [sample for sample in samples if (sample[0] in chosen) == (self.split == 'val')]
+
+
+def class_folders(folder: str) -> tuple[str, ...]:
+    """The names of the folders in a folder, sorted; hidden ones are none."""
+    return tuple(sorted(entry.name for entry in os.scandir(folder) if entry.is_dir() and entry.name[0] != '.'))
 
 
 def has_splits(data_root: str) -> bool:
