@@ -87,8 +87,8 @@ def test_trust_is_the_only_way_to_read_what_asks_for_more(tmp_path, capsys):
 @pytest.mark.parametrize('break_it, says', [
     (lambda folder: (folder / 'config.json').write_text('{"image_size": "large", "patch_size": 8}'), 'config.json'),
     (lambda folder: (folder / 'config.json').write_text('{'), 'config.json is not a model'),
-    (lambda folder: (folder / 'config.json').unlink(), 'is no folder of a model'),
-    (lambda folder: (folder / 'model.safetensors').unlink(), 'is no folder of a model'),
+    (lambda folder: (folder / 'config.json').unlink(), 'is not a model folder'),
+    (lambda folder: (folder / 'model.safetensors').unlink(), 'is not a model folder'),
     (lambda folder: (folder / 'model.safetensors').write_bytes(b'?'), 'model.safetensors is not a safetensors file'),
 ])
 def test_a_broken_folder_is_one_line(break_it, says, tmp_path):

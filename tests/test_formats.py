@@ -122,7 +122,7 @@ def test_a_models_own_weights_are_not_converted():
     state = peer.state_dict()
     assert list(convert(state, own=state).weights) == list(state)
     load_into(build('mmpretrain-classifier', seed=1).model, convert(state, own=state).weights, 'own')
-    with pytest.raises(ValueError, match='not finite numbers: head.layers.head.bias'):
+    with pytest.raises(ValueError, match='weights that are not finite: head.layers.head.bias'):
         convert({**state, 'head.layers.head.bias': torch.tensor([torch.nan])}, own=state)
 
 

@@ -34,7 +34,7 @@ def test_squares_are_assumed_and_rectangles_asked_for():
         with pytest.raises(ValueError, match=ASKS):
             decide_grid(patches, rows, None, own)
     for told in ((3, 5), 6, (6, ), 'wide', (-4, -9)):
-        with pytest.raises(ValueError, match='its positions are of 24 patches, not of the grid'):
+        with pytest.raises(ValueError, match='its position embedding is for 24 patches, not for the grid'):
             decide_grid(24, set(), told, own=(4, 6))
 
 
@@ -48,7 +48,7 @@ def backbone(path, img_size, **options):
 def test_a_file_that_may_be_of_the_models_rectangle_is_refused_until_told(tmp_path):
     weights = official.mae_weights('norm')
     torch.save(weights, tmp_path / 'mae.pth')
-    with pytest.raises(ValueError, match=f'mae.pth: its 16 patches may be a grid of 4x4 or, .* 2x8; {ASKS}'):
+    with pytest.raises(ValueError, match=f'mae.pth: its 16 patches may form a grid of 4x4 or, .* 2x8; {ASKS}'):
         backbone(tmp_path / 'mae.pth', (16, 64))
     assert torch.equal(backbone(tmp_path / 'mae.pth', (16, 64), grid=(2, 8)).pos_embed, weights['pos_embed'])
     resized = backbone(tmp_path / 'mae.pth', (16, 64), grid=(4, 4)).pos_embed

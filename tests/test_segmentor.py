@@ -110,7 +110,7 @@ def test_a_sliding_test_takes_twice_the_memory_of_its_logits():
 
 @pytest.mark.parametrize('test_cfg, says', [
     (dict(stride=(65, 48)), r'a stride of \(65, 48\) leaves gaps between windows of \(64, 64\)'),
-    (dict(crop=(8, 8), stride=(8, 8)), r'windows of \(8, 8\) are no multiple of the patch 16'),
+    (dict(crop=(8, 8), stride=(8, 8)), r'windows of \(8, 8\) are not multiples of the patch 16'),
     (dict(stride=(0, 48)), 'leaves gaps')])
 def test_windows_that_cannot_be(test_cfg, says):
     with pytest.raises(ValueError, match=says):

@@ -129,7 +129,7 @@ def test_a_rectangle_is_not_mistaken_for_another_with_as_many_patches():
     target.load_state_dict(source.state_dict())
     assert not torch.equal(target.pos_embed, source.pos_embed)
     anonymous = dict(source.state_dict())  # no metadata: nothing tells the grid of 24 patches
-    with pytest.raises(ValueError, match='24 patches, which is no square'):
+    with pytest.raises(ValueError, match='24 patches, which do not form a square'):
         backbone(img_size=(64, 64)).load_state_dict(anonymous)
 
 

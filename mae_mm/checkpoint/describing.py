@@ -53,7 +53,7 @@ def describe(weights: Mapping[str, Tensor]) -> Description:
         backbone = _transformer(full, 'backbone', told.get('' if bare else 'backbone', {}))
         decoder = _transformer(full, 'decoder', told.get('decoder', {})) if 'decoder.pred.weight' in full else None
     except (KeyError, ValueError, IndexError) as error:
-        raise InputError(f'an encoder or decoder that is not whole: {error}') from None
+        raise InputError(f'an incomplete encoder or decoder: {error}') from None
     head = full.get('head.fc.weight')
     return Description(
         backbone, patch_size, in_channels,

@@ -114,7 +114,7 @@ def _check_finite(state_dict: Mapping[str, Tensor]) -> None:
     broken = [name for name, tensor in state_dict.items()
               if tensor.is_floating_point() and not torch.isfinite(tensor).all()]
     if broken:
-        raise InputError(f'weights that are not finite numbers: {listed(broken)}')
+        raise InputError(f'weights that are not finite: {listed(broken)}')
 
 
 def _check_embeddings(weights: Mapping[str, Tensor]) -> None:
@@ -164,8 +164,8 @@ def _complete_beit(weights: 'OrderedDict[str, Tensor]', grid: Grid | None) -> No
         side = (math.isqrt(max(len(table) - 3, 0)) + 1) // 2
         grid = (side, side)
     if bias_table_rows(grid) != len(table) or grid[0] * grid[1] > ABSURD_PATCHES:
-        raise InputError(f'bias tables of {len(table)} rows, which belong to no square, and no position embedding '
-                         'that tells of which grid they are')
+        raise InputError(f'bias tables of {len(table)} rows, which no square grid has, and no position embedding '
+                         'from which the grid would follow')
     width = len(weights['backbone.layers.0.ln1.weight'])
     weights['backbone.pos_embed'] = table.new_zeros(()).expand(1, 1 + grid[0] * grid[1], width)
 

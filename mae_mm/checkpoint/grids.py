@@ -59,13 +59,13 @@ def decide_grid(num_patches: int, table_rows: set[int], told: Any, own: Grid) ->
         grid = tuple(told) if isinstance(told, (list, tuple)) else (told, told)
         if len(grid) != 2 or not all(isinstance(side, int) and side > 0 for side in grid) or (
                 math.prod(grid) != num_patches or not table_rows <= {bias_table_rows(grid)}):
-            raise InputError(f'its positions are of {num_patches} patches, not of the grid {told!r}')
+            raise InputError(f'its position embedding is for {num_patches} patches, not for the grid {told!r}')
         return grid
     found = square(num_patches)
     if found is None or not table_rows <= {bias_table_rows(found)}:
-        raise InputError(f'its positions are of {num_patches} patches, which is no square, and it does not tell '
-                         f'their grid; {ASK}')
+        raise InputError(f'its position embedding is for {num_patches} patches, which do not form a square, and '
+                         f'the file does not store the grid; {ASK}')
     if not table_rows and math.prod(own) == num_patches and own != found:
-        raise InputError(f'its {num_patches} patches may be a grid of {found[0]}x{found[1]} or, as the model\'s, of '
-                         f'{own[0]}x{own[1]}; {ASK}')
+        raise InputError(f'its {num_patches} patches may form a grid of {found[0]}x{found[1]} or, as in the model, '
+                         f'of {own[0]}x{own[1]}; {ASK}')
     return found

@@ -45,7 +45,7 @@ def weights_of_folder(folder: str) -> str:
     """The path of the weights in a folder; ``ValueError`` if it lacks them or its config."""
     paths = [path for path in (os.path.join(folder, name) for name in WEIGHTS) if os.path.isfile(path)]
     if not paths or not os.path.isfile(os.path.join(folder, CONFIG)):
-        raise InputError(f'{folder} is no folder of a model: it needs {CONFIG} and {" or ".join(WEIGHTS)}')
+        raise InputError(f'{folder} is not a model folder: it needs {CONFIG} and {" or ".join(WEIGHTS)}')
     return paths[0]
 
 
@@ -88,7 +88,7 @@ def config_of(model: Description) -> dict[str, Any]:
 
     backbone, decoder = model.backbone, model.decoder
     if not model.final_norm:
-        raise InputError('huggingface has models with a last normalisation only, and backbone.ln1 is not there')
+        raise InputError('the models of huggingface end in a normalisation, and this one has no backbone.ln1')
     if backbone.grid is None:
         raise InputError('the grid of the positions is not known; say it with --grid HEIGHT WIDTH')
     if backbone.num_heads is None or (decoder and decoder.num_heads is None):

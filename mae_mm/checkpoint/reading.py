@@ -155,7 +155,7 @@ def _check_tensors(checkpoint: Any, path: str) -> None:
     for tensor in _tensors(checkpoint):
         if (type(tensor) not in (Tensor, nn.Parameter) or tensor.is_nested or tensor.layout is not torch.strided
                 or tensor.device.type != 'cpu' or tensor.dtype not in DTYPES):
-            raise InputError(f'{path} was refused: it holds tensors that are no plain numbers')
+            raise InputError(f'{path} was refused: it holds tensors that are not plain numbers')
         if tensor.numel() * tensor.element_size() > size:
             raise InputError(f'{path} was refused: it holds a tensor of shape {tuple(tensor.shape)}, more than the '
                              f'{size} bytes of the file')

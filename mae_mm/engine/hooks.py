@@ -116,7 +116,7 @@ class CheckLossHook(Hook):
         last = runner.message_hub.runtime_info.get('last_ckpt')
         kept = f'{last} is kept, and --resume goes on from there' if last else 'there is no checkpoint yet'
         raise InputError(f'the loss is {loss} in iteration {runner.iter + 1}, for {", ".join(paths[:4])}{more}; '
-                         f'{kept}; look at these images, or lower the rate')
+                         f'{kept}; check these images, or lower the learning rate')
 
 
 @HOOKS.register_module()

@@ -37,7 +37,7 @@ class EncoderDecoder(_EncoderDecoder):
             if min(stride) < 1 or any(step > side for step, side in zip(stride, window, strict=True)):
                 raise InputError(f'test_cfg: a stride of {stride} leaves gaps between windows of {window}')
             if min(window) < patch or any(side % patch for side in window):
-                raise InputError(f'test_cfg: windows of {window} are no multiple of the patch {patch}')
+                raise InputError(f'test_cfg: windows of {window} are not multiples of the patch {patch}')
 
     def extract_feat(self, inputs: Tensor, sizes: Sequence[tuple[int, int]] | None = None) -> Any:
         """``sizes``: ``(height, width)`` of each image; what is beyond is padding. None: there is none."""
