@@ -13,7 +13,7 @@ from mmengine.registry import DATASETS, MODELS, init_default_scope
 
 from ..checkpoint.loading import load_into, weights_for
 from ..checkpoint.reading import read_checkpoint
-from ..config.checks import IMAGE_SUFFIXES
+from ..datasets.reading import IMAGE_SUFFIXES
 from ..errors import InputError
 
 TRUTH = ('LoadAnnotations', 'mae_mm.CheckLabels')  # what a test pipeline has for labels

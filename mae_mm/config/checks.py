@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 from mmengine.config import Config, ConfigDict
 
+from ..datasets.reading import IMAGE_SUFFIXES
 from ..errors import InputError
 from .reading import datasets_of
 
 FOLDERS = ('mae_mm.ImageFolder', 'mae_mm.ClassFolder', 'mae_mm.ImageNetFolder', 'CustomDataset')
-IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.ppm', '.bmp', '.pgm', '.tif')  # as mmpretrain's CustomDataset
 
 
 def check_data(cfg: Config, loaders: Sequence[str]) -> None:

@@ -4,10 +4,10 @@ from typing import Any
 import cv2
 import numpy as np
 from mmcv.transforms import BaseTransform, LoadImageFromFile
-from PIL import Image
 
 from ..errors import InputError
 from ..registry import TRANSFORMS
+from .reading import size_in_header
 from .sampling import Draw, seed_all
 
 
@@ -24,18 +24,6 @@ class SeedSample(BaseTransform):
             seed_all(*index.key)
             results['sample_idx'] = int(index)
         return results
-
-
-def size_in_header(path: str) -> tuple[int, int]:
-    """``(height, width)`` of an image file, which is not decoded; zeros if Pillow does not know the format."""
-    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None  # Pillow's own limit raises before it tells the size
-    try:
-        with Image.open(path) as image:
-            return image.height, image.width
-    except (OSError, ValueError, SyntaxError):  # left to the decoder, which may know it
-        return 0, 0
-    finally:
-        Image.MAX_IMAGE_PIXELS = limit
 
 
 # The other names are those that the hosts' inferencers look for in a test pipeline and put there: configs write
