@@ -13,9 +13,12 @@ default_hooks = dict(
     timer=dict(type='IterTimerHook'),
     logger=dict(type='LoggerHook', interval=50),
     param_scheduler=dict(type='ParamSchedulerHook'),
-    checkpoint=dict(type='mae_mm.CheckpointHook', max_keep_ckpts=3),
+    checkpoint=dict(type='mae_mm.CheckpointHook', max_keep_ckpts=3, minutes=30),
     sampler_seed=dict(type='DistSamplerSeedHook'))
-custom_hooks = [dict(type='mae_mm.SeedStepHook'), dict(type='mae_mm.CheckLossHook')]
+custom_hooks = [
+    dict(type='mae_mm.SeedStepHook'), dict(type='mae_mm.CheckLossHook'), dict(type='mae_mm.StopHook'),
+    dict(type='mae_mm.BoundHistoryHook')
+]
 
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
