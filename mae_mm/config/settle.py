@@ -1,4 +1,5 @@
 """What follows from the data and the run: stated once, put wherever a config needs it, refused where it differs."""
+import logging
 import os
 from collections.abc import Iterator, Sequence
 from itertools import islice
@@ -11,6 +12,8 @@ from mmengine.registry import DATASETS, init_default_scope
 from ..errors import InputError, listed
 from .reading import datasets_of
 
+# Argument of the backbone -> its default, and that of mmsegmentation's MAE.
+SEGMENTATION = {'rel_pos_bias': (False, True), 'init_values': (None, 0.1), 'final_norm': (True, False)}
 COUNTED_IN_FULL = 4  # batches: of a folder with more files than that nobody asks the number
 
 
@@ -27,6 +30,7 @@ def settle(cfg: Config, loaders: Sequence[str]) -> None:
         ValueError: a number of classes, or a warm-up, that contradicts the data or the run.
     """
     init_default_scope(cfg.get('default_scope') or 'mmengine')
+    _tell_differences(cfg)
     classes = _find_classes(cfg, loaders)
     if classes is not None:
         _settle_heads(cfg, classes)
@@ -39,6 +43,17 @@ def settle(cfg: Config, loaders: Sequence[str]) -> None:
     if 'train_dataloader' in loaders and cfg.get('train_cfg'):
         _settle_batch(cfg)
         _check_warmup(cfg)
+
+
+def _tell_differences(cfg: Config) -> None:
+    """Say what a segmentor's backbone has by its defaults where mmsegmentation's ``MAE`` has other ones."""
+    model = cfg.model.get('module') or cfg.model
+    backbone = model.get('backbone') or {}
+    unset = [f'{name}={ours} (there {theirs})' for name, (ours, theirs) in SEGMENTATION.items()
+             if name not in backbone]
+    if 'decode_head' in model and backbone.get('type') == 'mae_mm.MAE' and unset:
+        print_log(f'model.backbone: {", ".join(unset)} are defaults that differ from those of mmsegmentation\'s MAE; '
+                  'say them in the config', logger='current', level=logging.WARNING)
 
 
 def classes_of(dataset: ConfigDict) -> tuple[str, ...] | None:
