@@ -223,6 +223,9 @@ def test_what_does_not_fit_is_told(classify, classifier, classes, error_of, tmp_
                     f'data_root={tmp_path}/data')
     assert 'test_dataloader has other classes than the checkpoint: other' in said
     (tmp_path / 'data/val/empty').mkdir()
+    assert 'data/val: no images of class empty; add some, or remove the folder' in error_of(
+        'tools/test.py', path, checkpoint, '--work-dir', tmp_path / 'w', '--cfg-options', f'data_root={tmp_path}/data')
+    cv2.imwrite(str(tmp_path / 'data/val/empty/0.png'), np.zeros((32, 32, 3), np.uint8))
     said = error_of('tools/test.py', path, checkpoint, '--work-dir', tmp_path / 'w', '--cfg-options',
                     f'data_root={tmp_path}/data')
     assert 'num_classes=3, and the data has 4 classes (a, b, empty and 1 more)' in said
