@@ -266,7 +266,8 @@ def test_neighbours_are_asked_without_training(classifier, capsys, error_of):
     path, checkpoint = classifier
     capsys.readouterr()
     assert run_inside('tools/knn.py', path, checkpoint, 'untrained', '-k', 1, 5) == 0
-    lines = [line for line in capsys.readouterr().out.splitlines() if '(k=5)' in line]
-    assert lines[0].endswith(str(checkpoint)) and lines[1].endswith('untrained')
-    assert all(0 <= float(line.split()[0]) <= 100 for line in lines)
-    assert '-k 13: there are 12 images to vote' in error_of('tools/knn.py', path, checkpoint, '-k', 13)
+    *_, titles, first, second = capsys.readouterr().out.splitlines()
+    assert titles.split() == ['k=1', 'k=5', 'checkpoint']
+    assert first.endswith(f'  {checkpoint}') and second.endswith('  untrained')
+    assert all(0 <= float(figure) <= 100 for line in (first, second) for figure in line.split()[:2])
+    assert '-k 13: there are 12 training images' in error_of('tools/knn.py', path, checkpoint, '-k', 13)
