@@ -57,7 +57,8 @@ def test_a_published_classifier_is_given_its_config(tmp_path, capsys):
         model = MAE(arch='base', out_type='avg_featmap')
     state = {f'backbone.{name}': torch.zeros(tensor.shape, dtype=torch.float16)
              for name, tensor in model.state_dict().items()}
-    for classes, told in ((1000, 'finetune/vit-base-p16_8xb128-coslr-100e_in1k'), (7, 'finetune/vit_folder --cfg-options arch=base')):
+    for classes, told in ((1000, 'finetune/vit-base-p16_8xb128-coslr-100e_in1k'),
+                          (7, 'finetune/vit_folder --cfg-options arch=base')):
         state['head.fc.weight'] = torch.zeros(classes, 768)
         torch.save({**state, 'head.fc.bias': torch.zeros(classes)}, tmp_path / 'base.pth')
         lines = inspected(capsys, tmp_path / 'base.pth')

@@ -12,8 +12,8 @@ Measure = Callable[[Labelled, Labelled], dict[str, float]]
 
 def parser_of(description: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=description)
-    parser.add_argument('config', help='a config file or name: knn/vit_knn_folder, linear_probe/vit_linear_folder, that '
-                                       'of another classifier, or of pre-training')
+    parser.add_argument('config', help='file or name of a config: knn/vit_knn_folder, '
+                        'linear_probe/vit_linear_folder, that of another classifier, or of pre-training')
     parser.add_argument('checkpoints', nargs='*', metavar='CHECKPOINT',
                         help=f'files or URLs of any known format, or {UNTRAINED}; default: the setting checkpoint')
     parser.add_argument('--seed', type=int, default=0, help=f'of the random weights of {UNTRAINED}')

@@ -48,21 +48,21 @@ def _find(dataset: ConfigDict) -> ClassFolder:
 def _check_overlap(loader: str, paths: Sequence[str], trained: dict[str, str]) -> None:
     both = [path for path in paths if os.path.realpath(path) in trained]
     if both:
-        raise InputError(f'{len(both)} of the {len(paths)} images of {loader} are training images too, such as {both[0]}; '
-                         'measure on other images')
+        raise InputError(f'{len(both)} of the {len(paths)} images of {loader} are training images too, such as '
+                         f'{both[0]}; measure on other images')
 
 
 def _tell_strays(found: ClassFolder) -> None:
     names = [entry.name for entry in os.scandir(found.img_prefix)
              if entry.is_file() and entry.name[0] != '.' and found.is_valid_file(entry.name)]
     if names:
-        print_log(f'{found.img_prefix}: {len(names)} images beside the class folders have no class and are left out '
-                  f'({listed(sorted(names))})', logger='current', level=logging.WARNING)
+        print_log(f'{os.path.normpath(found.img_prefix)}: {len(names)} images beside the class folders have no class and are '
+                  f'left out ({listed(sorted(names))})', logger='current', level=logging.WARNING)
 
 
 def _tell_unmeasured(found: ClassFolder) -> None:
     measured = {info['gt_label'] for info in found.data_list}
     missing = [name for label, name in enumerate(found.CLASSES) if label not in measured]
     if missing:
-        print_log(f'{found.img_prefix}: no images of class {listed(missing)}, which is not measured',
+        print_log(f'{os.path.normpath(found.img_prefix)}: no images of class {listed(missing)}, which is not measured',
                   logger='current', level=logging.WARNING)

@@ -24,8 +24,8 @@ def check_headers(cfg: Config, dataset: ConfigDict, paths: Iterable[str]) -> Non
         if not height:  # not for Pillow: does what will read it know it?
             _load(dataset, path)
         elif min(height, width) < patch:
-            raise InputError(f'{path}: {height}x{width} pixels, and a patch has {patch}x{patch}; scale the image up or '
-                             'remove it')
+            raise InputError(f'{path}: {height}x{width} pixels, and a patch has {patch}x{patch}; scale the image up '
+                             'or remove it')
 
 
 def _patch_size(model: Any) -> int:

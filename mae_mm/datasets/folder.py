@@ -92,6 +92,11 @@ class ClassFolder(CustomDataset):
             kwargs['data_prefix'] = split
         super().__init__(with_label=True, **kwargs)
 
+    @property
+    def _folder(self) -> str:
+        """As messages name it."""
+        return os.path.normpath(self.img_prefix)
+
     @staticmethod
     def find_metainfo(data_root: str = '', data_prefix: str = '', split: str | None = None,
                       **_: Any) -> dict[str, tuple[str, ...]]:
@@ -116,18 +121,18 @@ class ClassFolder(CustomDataset):
             self._metainfo['classes'] = folders
         strange = set(folders) - set(self.CLASSES)
         if strange:
-            raise InputError(f'{self.img_prefix}: folder {listed(sorted(strange))} is none of the '
+            raise InputError(f'{self._folder}: folder {listed(sorted(strange))} is none of the '
                              f'{len(self.CLASSES)} classes ({listed(self.CLASSES)})')
         found = {name: self._images_of(name) for name in folders}
         empty = [name for name, paths in found.items() if not paths]
         if empty:
-            raise InputError(f'{self.img_prefix}: no images of class {listed(empty)}; add some, or remove the folder')
+            raise InputError(f'{self._folder}: no images of class {listed(empty)}; add some, or remove the folder')
         chosen = []
         for name, paths in found.items():
             paths = self._side(name, paths)
             count = len(paths) if self.per_class is None else self.per_class
             if len(paths) < count:
-                raise InputError(f'{self.img_prefix}: class {name} has {len(paths)} images, fewer than '
+                raise InputError(f'{self._folder}: class {name} has {len(paths)} images, fewer than '
                                  f'per_class={self.per_class}')
             label = self.CLASSES.index(name)
             chosen += [(paths[i * len(paths) // count], label) for i in range(count)]
@@ -142,7 +147,7 @@ class ClassFolder(CustomDataset):
         if self.held_out is None:
             return paths
         if len(paths) < 2:
-            raise InputError(f'{self.img_prefix}: class {name} has one image, and needs two or more: one to train on '
+            raise InputError(f'{self._folder}: class {name} has one image, and needs two or more: one to train on '
                              'and one held out')
         chosen = held_out(paths, self.held_out)
         return [path for path in paths if (path in chosen) == (self.split == 'val')]
