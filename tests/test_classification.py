@@ -223,6 +223,9 @@ def test_what_does_not_fit_is_told(classify, classifier, classes, error_of, tmp_
                     f'data_root={tmp_path}/data')
     assert 'test_dataloader has other classes than the checkpoint: other' in said
     (tmp_path / 'data/val/empty').mkdir()
+    assert 'data/val: no images of class empty; add some, or remove the folder' in error_of(
+        'tools/test.py', path, checkpoint, '--work-dir', tmp_path / 'w', '--cfg-options', f'data_root={tmp_path}/data')
+    cv2.imwrite(str(tmp_path / 'data/val/empty/0.png'), np.zeros((32, 32, 3), np.uint8))
     said = error_of('tools/test.py', path, checkpoint, '--work-dir', tmp_path / 'w', '--cfg-options',
                     f'data_root={tmp_path}/data')
     assert 'num_classes=3, and the data has 4 classes (a, b, empty and 1 more)' in said
@@ -263,7 +266,8 @@ def test_neighbours_are_asked_without_training(classifier, capsys, error_of):
     path, checkpoint = classifier
     capsys.readouterr()
     assert run_inside('tools/knn.py', path, checkpoint, 'untrained', '-k', 1, 5) == 0
-    lines = [line for line in capsys.readouterr().out.splitlines() if '(k=5)' in line]
-    assert lines[0].endswith(str(checkpoint)) and lines[1].endswith('untrained')
-    assert all(0 <= float(line.split()[0]) <= 100 for line in lines)
-    assert '-k 13: there are 12 images to vote' in error_of('tools/knn.py', path, checkpoint, '-k', 13)
+    *_, titles, first, second = capsys.readouterr().out.splitlines()
+    assert titles.split() == ['k=1', 'k=5', 'checkpoint']
+    assert first.endswith(f'  {checkpoint}') and second.endswith('  untrained')
+    assert all(0 <= float(figure) <= 100 for line in (first, second) for figure in line.split()[:2])
+    assert '-k 13: there are 12 training images' in error_of('tools/knn.py', path, checkpoint, '-k', 13)

@@ -9,6 +9,7 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from ..errors import InputError, listed
+from .architectures import advice
 from .formats import convert
 from .grids import decide_grid
 from .reading import read_checkpoint, tensors_of
@@ -101,7 +102,7 @@ def load_into(model: nn.Module, weights: Mapping[str, Tensor], source: str, new:
     }
     if any(problems.values()):
         told = '; '.join(f'{what}: {listed(names)}' for what, names in problems.items() if names)
-        raise InputError(f'{source} does not fit the model: {told}. Use the config that the checkpoint was made with')
+        raise InputError(f'{source} does not fit the model: {told}. {advice(weights, state)}')
     placed = OrderedDict(weights)
     try:
         placed._metadata = _with_grids(model, weights, grid, bias_resize)  # type: ignore[attr-defined]

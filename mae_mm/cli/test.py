@@ -3,14 +3,13 @@
     python tools/test.py CONFIG CHECKPOINT [--eval mIoU ...] [--on imagenet-a] [--out DIR] [--show-dir DIR] [--tta]
 """
 import argparse
-import json
 import os
 from collections.abc import Sequence
 
 from mmengine.config import Config
 from mmengine.dist import is_main_process
 
-from ..checkpoint import AtomicBackend
+from ..apis.report import write_report
 from ..config.checks import check_data
 from ..config.hardware import fit_to_hardware
 from ..config.names import resources
@@ -44,11 +43,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     runner = build_runner(cfg)
     metrics = runner.test()
     if is_main_process():
-        results = dict(config=args.config, checkpoint=args.checkpoint, metrics=metrics)
-        for metric in runner.test_loop.evaluator.metrics:
-            results['classes'] = getattr(metric, 'per_class', {})
-        path = os.path.join(cfg.work_dir, 'metrics.json')
-        AtomicBackend().put(json.dumps(results, indent=2, default=float).encode(), path)
+        path = write_report(metrics, runner.test_loop.evaluator.metrics, cfg.work_dir, config=args.config,
+                            checkpoint=args.checkpoint)
         runner.logger.info(f'These figures are in {path}')
 
 

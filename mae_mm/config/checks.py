@@ -1,11 +1,15 @@
 """What a run would trip over later, told before it starts."""
 import os
 from collections.abc import Sequence
+from itertools import chain
 
 from mmengine.config import Config, ConfigDict
 
+from ..datasets.files import check_folder, files_in
 from ..datasets.reading import IMAGE_SUFFIXES
 from ..errors import InputError
+from .class_checks import check_class_folders
+from .headers import check_headers
 from .reading import datasets_of
 
 FOLDERS = ('mae_mm.ImageFolder', 'mae_mm.ClassFolder', 'mae_mm.ImageNetFolder', 'CustomDataset')
@@ -15,26 +19,32 @@ def check_data(cfg: Config, loaders: Sequence[str]) -> None:
     """Look at the folders of the loaders' data sets.
 
     Raises:
-        ValueError: a folder that is not there or holds no image, or an image that has no label map.
+        ValueError: a folder that is not there or holds no image, an image that has no label map, class folders that
+            make no classifier, an image that cannot be read or is smaller than a patch.
     """
     for loader, dataset in datasets_of(cfg):
         if loader in loaders and 'seg_map_path' in (dataset.get('data_prefix') or {}):
             _check_pairs(loader, dataset)
         elif loader in loaders and dataset.type in FOLDERS:
-            _check_folder(loader, dataset)
+            _check_folder(cfg, loader, dataset)
+    check_class_folders(cfg, loaders)
 
 
-def _check_folder(loader: str, dataset: ConfigDict) -> None:
+def _check_folder(cfg: Config, loader: str, dataset: ConfigDict) -> None:
     prefix = dataset.get('data_prefix') or ''
     prefix = prefix if isinstance(prefix, str) else prefix.get('img_path', '')
     folder = os.path.join(dataset.get('data_root') or '', prefix).rstrip(os.sep)
     suffixes = tuple(dataset.get('extensions', IMAGE_SUFFIXES))
-    if not os.path.isdir(folder):
-        raise InputError(f'{folder}: no such folder ({loader}); put the images there, or say where they are with '
-                         '--cfg-options data_root=DIR')
-    names = (name for _, _, names in os.walk(folder, followlinks=True) for name in names)
-    if not any(name.lower().endswith(suffixes) for name in names):
+    try:
+        check_folder(folder)
+    except InputError as error:
+        raise InputError(f'{error} ({loader}); --cfg-options data_root=DIR says where the images are') from None
+    images = (os.path.join(folder, name) for name in files_in(folder) if name.lower().endswith(suffixes))
+    first = next(images, None)
+    if first is None:
         raise InputError(f'{folder}: no images there ({loader}); known are {", ".join(suffixes)}')
+    if dataset.type == 'mae_mm.ImageFolder':
+        check_headers(cfg, dataset, chain([first], images))
 
 
 def _check_pairs(loader: str, dataset: ConfigDict) -> None:

@@ -9,6 +9,7 @@ from mmengine.config import Config, ConfigDict
 from mmengine.logging import print_log
 from mmengine.registry import DATASETS, init_default_scope
 
+from ..datasets.files import files_in
 from ..errors import InputError, listed
 from .reading import datasets_of
 
@@ -142,8 +143,7 @@ def _settle_batch(cfg: Config) -> None:
 def _files(dataset: ConfigDict) -> Iterator[str]:
     prefix = dataset.get('data_prefix') or ''
     prefix = prefix if isinstance(prefix, str) else prefix.get('img_path', '')
-    for _, _, names in os.walk(os.path.join(dataset.get('data_root') or '', prefix), followlinks=True):
-        yield from names
+    yield from files_in(os.path.join(dataset.get('data_root') or '', prefix))
 
 
 def _check_warmup(cfg: Config) -> None:

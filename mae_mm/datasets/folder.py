@@ -9,10 +9,12 @@ from typing import Any
 
 from mmpretrain.datasets import CustomDataset
 from mmpretrain.datasets.categories import IMAGENET_CATEGORIES
-from mmpretrain.datasets.custom import get_samples
 
 from ..errors import InputError, listed
 from ..registry import DATASETS
+from .files import check_folder, files_in
+
+SPLITS = ('train', 'val')
 
 
 def held_out(names: Sequence[str], share: float) -> set[str]:
@@ -52,7 +54,9 @@ class ImageFolder(CustomDataset):
         super().__init__(with_label=False, **kwargs)
 
     def _find_samples(self) -> list[str]:
-        samples = super()._find_samples()
+        samples = sorted(filter(self.is_valid_file, files_in(self.img_prefix)))
+        if not samples:
+            raise InputError(f'{self.img_prefix}: no images there; known are {", ".join(sorted(self.extensions))}')
         if not self.held_out:
             return samples
         if len(samples) < 2:
@@ -73,12 +77,13 @@ class ClassFolder(CustomDataset):
         held_out: the share of each class that ``'val'`` has and ``'train'`` has not (:func:`held_out`).
 
     Raises:
-        ValueError: a class without images, or with too few.
+        ValueError: a folder that cannot be read, a class without images or with too few, a folder that is no class,
+            or one of the two splits without the other.
     """
 
     def __init__(self, *, per_class: int | None = None, split: str | None = None, held_out: float = 0.2,
                  **kwargs: Any):
-        if split not in (None, 'train', 'val'):
+        if split not in (None, *SPLITS):
             raise InputError(f"split={split!r} is neither 'train' nor 'val'")
         self.per_class = per_class
         self.held_out = None if split is None or has_splits(kwargs['data_root']) else held_out
@@ -86,6 +91,11 @@ class ClassFolder(CustomDataset):
         if split and self.held_out is None:
             kwargs['data_prefix'] = split
         super().__init__(with_label=True, **kwargs)
+
+    @property
+    def _folder(self) -> str:
+        """As messages name it."""
+        return os.path.normpath(self.img_prefix)
 
     @staticmethod
     def find_metainfo(data_root: str = '', data_prefix: str = '', split: str | None = None,
@@ -100,8 +110,9 @@ class ClassFolder(CustomDataset):
             folder = os.path.join(data_root, 'train') if has_splits(data_root) else data_root
         names = class_folders(folder)
         if len(names) < 2:
-            raise InputError(f'{folder}: {len(names)} folders, and a classifier needs one for each of two classes or '
-                             f'more: {folder}/CLASS/*.jpg, or {folder}/{{train,val}}/CLASS/*.jpg')
+            found = f'one class folder, {names[0]}' if names else 'no class folders'
+            raise InputError(f'{folder}: {found}, and a classifier needs two or more: {folder}/CLASS/*.jpg'
+                             + (f', or {folder}/{{train,val}}/CLASS/*.jpg' if folder == data_root else ''))
         return dict(classes=names)
 
     def _find_samples(self) -> list[tuple[str, int]]:
@@ -110,45 +121,61 @@ class ClassFolder(CustomDataset):
             self._metainfo['classes'] = folders
         strange = set(folders) - set(self.CLASSES)
         if strange:
-            raise InputError(f'{self.img_prefix}: folder {listed(sorted(strange))} is none of the '
+            raise InputError(f'{self._folder}: folder {listed(sorted(strange))} is none of the '
                              f'{len(self.CLASSES)} classes ({listed(self.CLASSES)})')
-        numbers = {name: self.CLASSES.index(name) for name in folders}
-        found, empty = get_samples(self.img_prefix, numbers, is_valid_file=self.is_valid_file)
+        found = {name: self._images_of(name) for name in folders}
+        empty = [name for name, paths in found.items() if not paths]
         if empty:
-            raise InputError(f'{self.img_prefix}: no images of class {listed(sorted(empty))}; fill or remove the '
-                             'folder')
-        by_class: dict[int, list[tuple[str, int]]] = {}
-        for sample in found:
-            by_class.setdefault(sample[1], []).append(sample)
+            raise InputError(f'{self._folder}: no images of class {listed(empty)}; add some, or remove the folder')
         chosen = []
-        for label, samples in by_class.items():
-            samples = self._side(samples)
-            count = len(samples) if self.per_class is None else self.per_class
-            if len(samples) < count:
-                raise InputError(f'{self.img_prefix}: class {self.CLASSES[label]} has {len(samples)} images, '
-                                 f'fewer than per_class={self.per_class}')
-            chosen += [samples[i * len(samples) // count] for i in range(count)]
+        for name, paths in found.items():
+            paths = self._side(name, paths)
+            count = len(paths) if self.per_class is None else self.per_class
+            if len(paths) < count:
+                raise InputError(f'{self._folder}: class {name} has {len(paths)} images, fewer than '
+                                 f'per_class={self.per_class}')
+            label = self.CLASSES.index(name)
+            chosen += [(paths[i * len(paths) // count], label) for i in range(count)]
         return chosen
 
-    def _side(self, samples: list[tuple[str, int]]) -> list[tuple[str, int]]:
+    def _images_of(self, name: str) -> list[str]:
+        paths = filter(self.is_valid_file, files_in(os.path.join(self.img_prefix, name)))
+        return [os.path.join(name, path) for path in sorted(paths)]
+
+    def _side(self, name: str, paths: list[str]) -> list[str]:
         """Of the images of a class, those of this split."""
         if self.held_out is None:
-            return samples
-        if len(samples) < 2:
-            raise InputError(f'{self.img_prefix}: class {self.CLASSES[samples[0][1]]} has one image, and needs two or '
-                             'more: one to train on and one held out')
-        chosen = held_out([path for path, _ in samples], self.held_out)
-        return [sample for sample in samples if (sample[0] in chosen) == (self.split == 'val')]
+            return paths
+        if len(paths) < 2:
+            raise InputError(f'{self._folder}: class {name} has one image, and needs two or more: one to train on '
+                             'and one held out')
+        chosen = held_out(paths, self.held_out)
+        return [path for path in paths if (path in chosen) == (self.split == 'val')]
 
 
 def class_folders(folder: str) -> tuple[str, ...]:
-    """The names of the folders in a folder, sorted; hidden ones are none."""
+    """The names of the folders in a folder, sorted, without hidden ones.
+
+    Raises:
+        ValueError: there is no such folder, or it may not be read.
+    """
+    check_folder(folder)
     return tuple(sorted(entry.name for entry in os.scandir(folder) if entry.is_dir() and entry.name[0] != '.'))
 
 
 def has_splits(data_root: str) -> bool:
-    """Whether a folder has its own ``train`` and ``val``."""
-    return all(os.path.isdir(os.path.join(data_root, split)) for split in ('train', 'val'))
+    """Whether a folder has its own ``train`` and ``val``.
+
+    Raises:
+        ValueError: there is one of them alone, with class folders in it.
+    """
+    folders = {split: os.path.join(data_root, split) for split in SPLITS}
+    there = [split for split, folder in folders.items() if os.path.isdir(folder)]
+    if len(there) == 1 and class_folders(folders[there[0]]):
+        other, = set(SPLITS) - set(there)
+        raise InputError(f'{data_root}: there is a folder {there[0]} and no folder {other}; add it, or hold out a '
+                         f'share of the one that is there: data_root={folders[there[0]]}')
+    return len(there) == len(SPLITS)
 
 
 @cache
@@ -171,7 +198,7 @@ class ImageNetFolder(CustomDataset):
     METAINFO = {'classes': IMAGENET_CATEGORIES}
 
     def _find_samples(self) -> list[tuple[str, int]]:
-        paths, _ = get_samples(self.img_prefix, None, is_valid_file=self.is_valid_file)
+        paths = sorted(filter(self.is_valid_file, files_in(self.img_prefix)))
         numbers = imagenet_synsets()
         folders = [os.path.basename(os.path.dirname(path)) for path in paths]
         strange = [name or path for name, path in zip(folders, paths, strict=True) if name not in numbers]
