@@ -1,5 +1,10 @@
 custom_imports = dict(imports=['mae_mm'], allow_failed_imports=False)
 
+# Images other than 8-bit RGB (docs/bands.md): a file of `mae-mm stats DIR`, or dict(mean=[...], std=[...]).
+statistics = None
+bands = None  # of the checkpoint, in the order of the images': [2, 1, 0, None], None for a new one
+picture_bands = None  # shown as red, green and blue; None: the first three
+
 env_cfg = dict(
     cudnn_benchmark=True,
     mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0),

@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise InputError(f'-k {max(args.k)}: there are {len(loaders[0].dataset)} images to vote')
     results = []
     for checkpoint in args.checkpoints:
-        pretrained = dict(type='Pretrained', checkpoint=checkpoint)
+        pretrained = dict(type='Pretrained', checkpoint=checkpoint, bands=cfg.get('bands'))
         cfg.model.backbone.init_cfg = None if checkpoint == UNTRAINED else pretrained
         torch.manual_seed(args.seed)
         model = MODELS.build(cfg.model)

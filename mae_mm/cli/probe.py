@@ -41,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     results = []
     for checkpoint in args.checkpoints:
         if checkpoint != UNTRAINED:
-            cfg.model.backbone.init_cfg = dict(type='Pretrained', checkpoint=checkpoint)
+            cfg.model.backbone.init_cfg = dict(type='Pretrained', checkpoint=checkpoint, bands=cfg.get('bands'))
         torch.manual_seed(args.seed)
         model = MODELS.build(cfg.model)
         model.init_weights()

@@ -20,16 +20,27 @@ def missing_values(image: np.ndarray, nodata: float | str | None, path: str | No
     Raises:
         ValueError: with the file, if there are such values and no ``nodata`` says so.
     """
-    declared = header(path).nodata if path and path.lower().endswith(TIFF_SUFFIXES) else None
-    missing = [] if declared is None else [image == declared]
-    if isinstance(nodata, (int, float)):
-        missing.append(image == nodata)
-    invalid = ~np.isfinite(image) if image.dtype.kind == 'f' else np.zeros(1, bool)
-    if nodata == NAN:
-        missing.append(invalid)
-    elif (invalid if not missing else invalid & ~np.logical_or.reduce(missing)).any():
+    declared = _declared(path)
+    valid = valid_values(image, nodata, path)
+    if nodata != NAN and not (np.isfinite(image) | ~valid).all():
         raise InputError(f'{path or "the image"}: NaN or infinite values; {SAY_SO} nan leaves them out')
-    if nodata is None and missing and missing[0].any():
+    if nodata is None and not valid.all():
         raise InputError(f'{path}: pixels of {declared:g}, which the file declares as no data; {SAY_SO} {declared:g} '
                          'leaves them out')
-    return np.logical_or.reduce(np.broadcast_arrays(*missing)) if missing else None
+    return None if valid.all() else ~valid
+
+
+def valid_values(image: np.ndarray, nodata: float | str | None, path: str | None) -> np.ndarray:
+    """Where ``(H, W, C)`` has data, True: not ``nodata`` nor what the file declares; see :func:`missing_values`."""
+    declared = _declared(path)
+    valid = np.ones(image.shape, bool)
+    for value in (declared, nodata):
+        if isinstance(value, (int, float)):
+            valid &= image != value
+    if nodata == NAN and image.dtype.kind == 'f':
+        valid &= np.isfinite(image)
+    return valid
+
+
+def _declared(path: str | None) -> float | None:
+    return header(path).nodata if path and path.lower().endswith(TIFF_SUFFIXES) else None

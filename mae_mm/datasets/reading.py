@@ -20,8 +20,8 @@ IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.ppm', '.bmp', '.pgm', '.tif', '.tif
 OTHER_SUFFIXES = ('.gif', '.heic', '.heif', '.avif', '.jp2', '.jxl', '.jfif', '.tga', '.exr', '.hdr', '.dng', '.cr2',
                   '.nef', '.arw', '.npz', '.mat', '.nc', '.h5')
 MAX_BANDS = 128  # what OpenCV resizes
-NEED_STATISTICS = ('Images other than 8-bit grey or RGB need statistics: mae-mm stats DIR computes them and says which '
-                   'setting to add')
+NEED_STATISTICS = ('Images other than 8-bit grey or RGB need statistics of their bands: mae-mm stats DIR writes them '
+                   'and says which setting to add')
 PNG_CHANNELS = {0: 1, 2: 3, 3: 3, 4: 2, 6: 4}  # of the colour types; 3 is a palette
 MODE_TYPES = {'I;16': 'uint16', 'I;16B': 'uint16', 'I;16L': 'uint16', 'I;16N': 'uint16', 'I': 'int32', 'F': 'float32'}
 MODE_CHANNELS = {'1': 1, 'L': 1, 'LA': 2, 'RGBA': 4, **dict.fromkeys(MODE_TYPES, 1)}  # others are read as RGB
@@ -55,8 +55,9 @@ def header(path: str) -> Header:
     if path.lower().endswith(TIFF_SUFFIXES):
         return Header(*tiff_header(path))
     if path.lower().endswith('.npy'):
-        shape, dtype = _map(path)[1:]
-        return Header(*shape, dtype=str(dtype.newbyteorder('=')))
+        values = _map(path)
+        height, width, channels = (*values.shape, 1)[:3]
+        return Header(height, width, channels, str(values.dtype.newbyteorder('=')))
     limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None  # Pillow's own limit raises before it tells the size
     try:
         with Image.open(path) as image:
@@ -116,7 +117,7 @@ def read_bands(path: str, max_pixels: int = 200_000_000) -> np.ndarray:
         if path.lower().endswith(TIFF_SUFFIXES):
             pixels = read_tiff(path)
         elif path.lower().endswith('.npy'):
-            pixels = np.array(_map(path)[0])
+            pixels = np.array(_map(path))
         else:
             pixels = _read_png16(path) if told.dtype == 'uint16' and told.channels > 1 else _read_with_pillow(path)
     except InputError:
@@ -143,7 +144,7 @@ def check_size(path: str, told: Header, max_pixels: int, bands: bool = False) ->
 
 def _read_png16(path: str) -> np.ndarray:
     with open(path, 'rb') as file:
-        pixels = cv2.imdecode(np.frombuffer(file.read(), np.uint8), cv2.IMREAD_UNCHANGED)
+        pixels: Any = cv2.imdecode(np.frombuffer(file.read(), np.uint8), cv2.IMREAD_UNCHANGED)
     order = [0, 3] if header(path).channels == 2 else [2, 1, 0, 3][:pixels.shape[2]]  # grey comes as three
     return pixels[..., order]
 
@@ -162,8 +163,8 @@ def _read_with_pillow(path: str) -> np.ndarray:
         Image.MAX_IMAGE_PIXELS = limit
 
 
-def _map(path: str) -> tuple[np.ndarray, tuple[int, ...], np.dtype]:
-    """A ``.npy`` file without reading its values, its shape ``(H, W, C)``, and their type."""
+def _map(path: str) -> np.ndarray:
+    """``(H, W)`` or ``(H, W, C)``: a ``.npy`` file, of which nothing but the header is read yet."""
     try:
         values = np.load(path, mmap_mode='r', allow_pickle=False)
         if not isinstance(values, np.ndarray):  # a .npz under another name
@@ -173,11 +174,10 @@ def _map(path: str) -> tuple[np.ndarray, tuple[int, ...], np.dtype]:
     if values.ndim not in (2, 3) or values.dtype.kind not in 'buif' or not values.size:
         raise InputError(f'{path}: an array of shape {values.shape} of {values.dtype}; images are (height, width) or '
                          '(height, width, bands) of integers or floats')
-    shape = (*values.shape, 1)[:3]
-    if shape[2] > MAX_BANDS:
-        raise InputError(f'{path}: shape {values.shape} is (height, width, bands), and {shape[2]} bands are more than '
-                         f'{MAX_BANDS}; an array of (bands, height, width) has to be transposed')
-    return values, shape, values.dtype
+    if values.ndim == 3 and values.shape[2] > MAX_BANDS:
+        raise InputError(f'{path}: shape {values.shape} is (height, width, bands), and {values.shape[2]} bands are '
+                         f'more than {MAX_BANDS}; an array of (bands, height, width) has to be transposed')
+    return values
 
 
 def other_images(names: Iterable[str]) -> str:

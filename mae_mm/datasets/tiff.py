@@ -45,7 +45,7 @@ def read_tiff(path: str) -> np.ndarray:
             planes = [page.asarray() for page in _pages(file, path)]
         except InputError:
             raise
-        except Exception as error:  # noqa: BLE001 - a damaged file can be wrong in any way
+        except Exception as error:
             if 'imagecodecs' not in str(error):
                 raise unreadable(path) from error
             codec = re.search(r'(\w+\.\w+)', str(error))  # tifffile itself undoes Deflate, LZMA and PackBits
@@ -64,7 +64,7 @@ def unreadable(path: str) -> InputError:
 def _opened(path: str) -> tifffile.TiffFile:
     try:
         return tifffile.TiffFile(path)
-    except Exception as error:  # noqa: BLE001 - as above
+    except Exception as error:
         raise unreadable(path) from error
 
 
@@ -76,7 +76,7 @@ def _pages(file: tifffile.TiffFile, path: str) -> Iterator[tifffile.TiffPage]:
             page = file.pages[i]
         except IndexError:
             break
-        except Exception as error:  # noqa: BLE001 - as above
+        except Exception as error:
             raise unreadable(path) from error
         if not isinstance(page, tifffile.TiffPage) or i and page.subfiletype & REDUCED_OR_MASK:
             continue

@@ -57,7 +57,7 @@ class LoadImage(LoadImageFromFile):
     def transform(self, results: dict | str | np.ndarray) -> dict:
         if not isinstance(results, dict):
             results = dict(img=results) if isinstance(results, np.ndarray) else dict(img_path=results)
-        path = results.get('img_path')
+        path: Any = results.get('img_path')
         if 'img' in results:
             image = results['img']
             image = image if self.bands is None else self._bands_of(image, path)
