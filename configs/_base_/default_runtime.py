@@ -1,8 +1,8 @@
 custom_imports = dict(imports=['mae_mm'], allow_failed_imports=False)
 
-# Images other than 8-bit RGB (docs/bands.md): a file of `mae-mm stats DIR`, or dict(mean=[...], std=[...]).
-statistics = None
-bands = None  # of the checkpoint, in the order of the images': [2, 1, 0, None], None for a new one
+# Images other than 8-bit RGB (docs/bands.md): statistics=FILE, which `mae-mm stats DIR` writes, or in a config
+# statistics = dict(mean=[...], std=[...]). No `statistics = None` here: mmengine lets no dict take its place.
+bands = None  # which band of the checkpoint each one starts from, None for a new one: [2, 1, 0, None, None]
 picture_bands = None  # shown as red, green and blue; None: the first three
 
 env_cfg = dict(

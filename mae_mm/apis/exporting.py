@@ -89,7 +89,7 @@ def trace(model: Exportable, size: Size, dynamic: bool) -> ExportedProgram:
     axes: dict[int, Any] = {0: Dim('batch')}
     if dynamic:
         axes |= {2: p * Dim('rows', min=SMALLEST), 3: p * Dim('columns', min=SMALLEST)}
-        h, w = h + 1, w + 2  # no size that a comparison could single out
+        h, w = max(h, SMALLEST) + 1, max(w, SMALLEST) + 2  # no size that a comparison could single out
     images = torch.zeros(2, model.backbone.in_channels, h * p, w * p)
     with PoolByProducts():
         return torch.export.export(model, (images, ), dynamic_shapes=(axes, ), strict=False)

@@ -51,7 +51,7 @@ class _Folder(CustomDataset):
         samples = super().load_data_list()
         left_out, self.left_out = other_images(self.left_out), []
         if left_out:
-            _tell_left_out(self.img_prefix or self.data_root, left_out, ', '.join(IMAGE_SUFFIXES))
+            _tell_left_out((self.img_prefix or self.data_root).rstrip(os.sep), left_out, ', '.join(IMAGE_SUFFIXES))
         return samples
 
 
