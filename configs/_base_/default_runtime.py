@@ -1,5 +1,10 @@
 custom_imports = dict(imports=['mae_mm'], allow_failed_imports=False)
 
+# Images other than 8-bit RGB (docs/bands.md): statistics=FILE, which `mae-mm stats DIR` writes, or in a config
+# statistics = dict(mean=[...], std=[...]). No `statistics = None` here: mmengine lets no dict take its place.
+bands = None  # which band of the checkpoint each one starts from, None for a new one: [2, 1, 0, None, None]
+picture_bands = None  # shown as red, green and blue; None: the first three
+
 env_cfg = dict(
     cudnn_benchmark=True,
     mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0),

@@ -1,13 +1,15 @@
 """What a run would trip over later, told before it starts."""
 import os
 from collections.abc import Sequence
-from itertools import chain
+from itertools import chain, islice
+from typing import Any
 
 from mmengine.config import Config, ConfigDict
 
 from ..datasets.files import check_folder, files_in
 from ..datasets.reading import IMAGE_SUFFIXES
 from ..errors import InputError
+from .bands import LOOKED_AT, check_bands
 from .class_checks import check_class_folders
 from .headers import check_headers
 from .reading import datasets_of
@@ -20,11 +22,13 @@ def check_data(cfg: Config, loaders: Sequence[str]) -> None:
 
     Raises:
         ValueError: a folder that is not there or holds no image, an image that has no label map, class folders that
-            make no classifier, an image that cannot be read or is smaller than a patch.
+            make no classifier, an image that cannot be read or is smaller than a patch, or bands other than those of
+            the config's ``statistics``.
     """
+    statistics = cfg.get('statistics')
     for loader, dataset in datasets_of(cfg):
         if loader in loaders and 'seg_map_path' in (dataset.get('data_prefix') or {}):
-            _check_pairs(loader, dataset)
+            _check_pairs(loader, dataset, statistics)
         elif loader in loaders and dataset.type in FOLDERS:
             _check_folder(cfg, loader, dataset)
     check_class_folders(cfg, loaders)
@@ -40,14 +44,15 @@ def _check_folder(cfg: Config, loader: str, dataset: ConfigDict) -> None:
     except InputError as error:
         raise InputError(f'{error} ({loader}); --cfg-options data_root=DIR says where the images are') from None
     images = (os.path.join(folder, name) for name in files_in(folder) if name.lower().endswith(suffixes))
-    first = next(images, None)
-    if first is None:
+    first = list(islice(images, LOOKED_AT))
+    if not first:
         raise InputError(f'{folder}: no images there ({loader}); known are {", ".join(suffixes)}')
+    check_bands(first, cfg.get('statistics'))
     if dataset.type == 'mae_mm.ImageFolder':
-        check_headers(cfg, dataset, chain([first], images))
+        check_headers(cfg, dataset, chain(first, images))
 
 
-def _check_pairs(loader: str, dataset: ConfigDict) -> None:
+def _check_pairs(loader: str, dataset: ConfigDict, statistics: Any) -> None:
     root = dataset.get('data_root') or ''
     folders = [os.path.join(root, dataset.data_prefix[key]) for key in ('img_path', 'seg_map_path')]
     for folder in folders:
@@ -67,3 +72,4 @@ def _check_pairs(loader: str, dataset: ConfigDict) -> None:
     if unlabelled:
         raise InputError(f'{folders[1]}: no label map for {len(unlabelled)} of {len(images)} images, such as '
                          f'{unlabelled[0]}{suffixes[1]} ({loader})')
+    check_bands([os.path.join(folders[0], stem + suffixes[0]) for stem in sorted(images)[:LOOKED_AT]], statistics)

@@ -10,6 +10,7 @@ from mmengine.runner import Runner
 from mmengine.utils import import_modules_from_strings
 
 from ..errors import InputError
+from .bands import settle_bands
 from .inheritance import Program, check_names, inherited_settings
 from .keys import check_keys
 from .names import find_config
@@ -21,7 +22,7 @@ LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 RUNNER_KEYS = {name for name in inspect.signature(Runner.__init__).parameters if name not in ('self', 'cfg')} | {
     'model_wrapper_cfg', 'find_unused_parameters', 'sync_bn', 'test_pipeline', 'tta_pipeline', 'tta_model',
     'custom_imports', 'data_root', 'accumulate', 'compile', 'strategy', 'activation_checkpointing',
-    'efficient_conv_bn_eval'}
+    'efficient_conv_bn_eval', 'statistics', 'bands', 'picture_bands'}
 VARIABLES = {'data_root', 'test_pipeline'}  # of those, the ones that a config computes others from
 
 def read_config(path: str, options: dict[str, Any] | None = None, work_dir: str | None = None,
@@ -62,6 +63,7 @@ def read_config(path: str, options: dict[str, Any] | None = None, work_dir: str 
         for _, dataset in datasets_of(cfg):
             dataset.data_root = cfg.data_root
     _accumulate(cfg, path)
+    settle_bands(cfg)
     name = os.path.splitext(os.path.basename(path))[0]
     cfg.work_dir = work_dir or cfg.get('work_dir') or os.path.join('work_dirs', name)
     return cfg

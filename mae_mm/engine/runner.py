@@ -54,7 +54,10 @@ class Runner(_Runner):
             model = model.module
         weights = weights_for(model, checkpoint, filename)
         training = isinstance(self._train_loop, BaseLoop)
-        (start_from if training and not self._resume else load_into)(model, weights, filename)
+        if training and not self._resume:
+            start_from(model, weights, filename, self.cfg.get('bands'))
+        else:
+            load_into(model, weights, filename)
         self._has_loaded = True
         return checkpoint
 
