@@ -89,6 +89,16 @@ def datasets_of(cfg: Config) -> Iterator[tuple[str, ConfigDict]]:
             yield name, loader.dataset
 
 
+def steps_of(pipeline: Any) -> Iterator[ConfigDict]:
+    """The transforms of a pipeline and of those inside it."""
+    for step in pipeline or ():
+        if isinstance(step, (list, tuple)):
+            yield from steps_of(step)
+        elif isinstance(step, dict):
+            yield step
+            yield from steps_of(step.get('transforms'))
+
+
 def _check_top_level(cfg: Config, path: str) -> None:
     for key in cfg:
         if key in OLD_KEYS:

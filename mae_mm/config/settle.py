@@ -9,7 +9,8 @@ from mmengine.logging import print_log
 from mmengine.registry import DATASETS, init_default_scope
 
 from ..errors import InputError, listed
-from .reading import datasets_of
+from .class_weights import settle_class_weights
+from .reading import datasets_of, steps_of
 
 COUNTED_IN_FULL = 4  # batches: of a folder with more files than that nobody asks the number
 
@@ -17,8 +18,8 @@ COUNTED_IN_FULL = 4  # batches: of a folder with more files than that nobody ask
 def settle(cfg: Config, loaders: Sequence[str]) -> None:
     """Change a config in place so that its parts agree with its data.
 
-    The classes are those of the data: heads whose ``num_classes`` is None, label checks, ``topk`` of metrics. A batch
-    is not larger than the data set, and a warm-up shorter than the run.
+    The classes are those of the data: heads whose ``num_classes`` is None, label checks, ``topk`` of metrics, class
+    weights by frequency. A batch is not larger than the data set, and a warm-up shorter than the run.
 
     Args:
         loaders: names of the data loaders that will be used; the folders of others need not be there.
@@ -33,9 +34,10 @@ def settle(cfg: Config, loaders: Sequence[str]) -> None:
         _settle_topk(cfg, len(classes))
     for _, dataset in datasets_of(cfg):
         of_dataset = classes_of(dataset)
-        for step in _steps(dataset.get('pipeline')):
+        for step in steps_of(dataset.get('pipeline')):
             if step.get('type') in ('mae_mm.CheckLabels', 'CheckLabels') and of_dataset is not None:
                 step.num_classes = len(of_dataset)
+    settle_class_weights(cfg, classes, 'train_dataloader' in loaders)
     if 'train_dataloader' in loaders and cfg.get('train_cfg'):
         _settle_batch(cfg)
         _check_warmup(cfg)
@@ -61,16 +63,6 @@ def _find_classes(cfg: Config, loaders: Sequence[str]) -> tuple[str, ...] | None
                     other.metainfo = {**metainfo, **(other.get('metainfo') or {})}
     found = [classes_of(dataset) for name, dataset in datasets_of(cfg) if name in loaders]
     return next((classes for classes in found if classes is not None), None)
-
-
-def _steps(pipeline: Any) -> Iterator[ConfigDict]:
-    """The transforms of a pipeline and of those inside it."""
-    for step in pipeline or ():
-        if isinstance(step, (list, tuple)):
-            yield from _steps(step)
-        elif isinstance(step, dict):
-            yield step
-            yield from _steps(step.get('transforms'))
 
 
 def _parts(model: Any) -> Iterator[tuple[str, ConfigDict]]:
@@ -109,7 +101,8 @@ def _settle_batch(cfg: Config) -> None:
     batch = loader.get('batch_size')
     if not isinstance(batch, int) or batch < 1:
         raise InputError(f'train_dataloader.batch_size={batch} is not a number from 1 on')
-    if len(list(islice(_files(loader.dataset), COUNTED_IN_FULL * batch * processes))) == (
+    part = loader.dataset.type == 'mae_mm.SegmentationFolder'  # whose folder holds label maps and other splits too
+    if not part and len(list(islice(_files(loader.dataset), COUNTED_IN_FULL * batch * processes))) == (
             COUNTED_IN_FULL * batch * processes):
         return
     images = len(DATASETS.build(loader.dataset))
@@ -139,5 +132,3 @@ def _check_warmup(cfg: Config) -> None:
         if scheduler.get('type') == 'mae_mm.WarmupCosineLR' and epochs is not None and not 0 <= warmup < epochs:
             raise InputError(f'param_scheduler.warmup={warmup} epochs is not shorter than a run of {epochs} '
                              '(train_cfg.max_epochs); --cfg-options max_epochs=N changes both, where a config has it')
-
-
