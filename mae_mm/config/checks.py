@@ -1,6 +1,7 @@
 """What a run would trip over later, told before it starts."""
 import os
 from collections.abc import Sequence
+from typing import Any
 
 from mmengine.config import Config, ConfigDict
 from mmengine.registry import DATASETS, init_default_scope
@@ -22,7 +23,7 @@ def check_data(cfg: Config, loaders: Sequence[str]) -> None:
     """
     init_default_scope(cfg.get('default_scope') or 'mmengine')
     for loader, dataset in datasets_of(cfg):
-        kind = DATASETS.get(dataset.type) if isinstance(dataset.get('type'), str) else None
+        kind: Any = DATASETS.get(dataset.type) if isinstance(dataset.get('type'), str) else None
         if loader in loaders and hasattr(kind, 'check'):
             kind.check(**{key: value for key, value in dataset.items() if key != 'type'})
         elif loader in loaders and 'seg_map_path' in (dataset.get('data_prefix') or {}):

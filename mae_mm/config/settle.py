@@ -9,7 +9,7 @@ from mmengine.logging import print_log
 from mmengine.registry import DATASETS, init_default_scope
 
 from ..errors import InputError, listed
-from .class_weights import settle_class_weights
+from .labels import SEGMENTATION_FOLDER, look_at_labels, settle_class_weights
 from .reading import datasets_of, steps_of
 
 COUNTED_IN_FULL = 4  # batches: of a folder with more files than that nobody asks the number
@@ -39,7 +39,9 @@ def settle(cfg: Config, loaders: Sequence[str]) -> None:
                 step.num_classes = len(of_dataset)
     settle_class_weights(cfg, classes, 'train_dataloader' in loaders)
     if 'train_dataloader' in loaders and cfg.get('train_cfg'):
+        look_at_labels(cfg, loaders)
         _settle_batch(cfg)
+        _check_normalisation(cfg)
         _check_warmup(cfg)
 
 
@@ -101,7 +103,7 @@ def _settle_batch(cfg: Config) -> None:
     batch = loader.get('batch_size')
     if not isinstance(batch, int) or batch < 1:
         raise InputError(f'train_dataloader.batch_size={batch} is not a number from 1 on')
-    part = loader.dataset.type == 'mae_mm.SegmentationFolder'  # whose folder holds label maps and other splits too
+    part = loader.dataset.type == SEGMENTATION_FOLDER  # whose folder holds label maps and other splits too
     if not part and len(list(islice(_files(loader.dataset), COUNTED_IN_FULL * batch * processes))) == (
             COUNTED_IN_FULL * batch * processes):
         return
@@ -115,6 +117,15 @@ def _settle_batch(cfg: Config) -> None:
     optimizer.lr = optimizer.lr * loader.batch_size / batch
     print_log(f'{images} training images: the batch is {loader.batch_size} instead of {batch}, and the rate '
               f'{optimizer.lr:.3g} in the same proportion', logger='current')
+
+
+def _check_normalisation(cfg: Config) -> None:
+    """A UPerHead normalises what it has pooled to one place an image: over one image alone there is no deviation."""
+    head = cfg.model.get('decode_head') or {}
+    if (str(head.get('type')).endswith('UPerHead') and (head.get('norm_cfg') or {}).get('type') in ('BN', 'SyncBN')
+            and cfg.train_dataloader.batch_size == 1 and int(os.environ.get('WORLD_SIZE', 1)) == 1):
+        raise InputError('train_dataloader.batch_size is 1, and batch normalisation in model.decode_head needs two '
+                         'images or more in a batch, so at least two training images')
 
 
 def _files(dataset: ConfigDict) -> Iterator[str]:

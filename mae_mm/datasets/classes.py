@@ -106,10 +106,10 @@ def _colour(values: Sequence[Any]) -> Colour:
 def _check_named(path: str, named: Named) -> None:
     names, colours = [name for name, _ in named], [colour for _, colour in named if colour is not None]
     _check_number(path, names)
-    for values, what in ((names, 'names'), (colours, 'colours')):
+    for values, what in ((names, 'name'), (colours, 'colour')):
         twice = [str(value) for i, value in enumerate(values) if value in values[:i]]
         if twice:
-            raise InputError(f'{path}: two classes have the {what} {listed(twice)}')
+            raise InputError(f'{path}: two classes have the {what} {twice[0]}')
     without = [name for name, colour in named if colour is None]
     if colours and without:
         raise InputError(f'{path}: {listed(without)} has no colour and others have one; give it to all or to none')
@@ -117,8 +117,8 @@ def _check_named(path: str, named: Named) -> None:
 
 def _check_number(where: str, names: Sequence[str]) -> None:
     if len(names) < 2:
-        raise InputError(f'{where}: {len(names)} classes{" (" + listed(names) + ")" if names else ""}, and a '
-                         'segmentation needs two or more')
+        raise InputError(f'{where}: a segmentation needs two classes or more, and there is '
+                         f'{listed(names) or "none"}')
     if len(names) > IGNORED:
         raise InputError(f'{where}: {len(names)} classes; at most {IGNORED} fit beside the ignored label')
 
@@ -134,8 +134,9 @@ def _found_in_labels(data_root: str, labels: Sequence[str], ignore_index: Ignore
     text += f' beside the ignored {ignore_index}' if ignored and not reduce_zero_label else ''
     start = f'{data_root}: no classes.txt; labels hold {text}'
     if min(found, default=0) < 0 or len(found) < 2 or max(found) >= min(2 * len(found), IGNORED):
-        raise InputError(f'{start}, from which the classes do not follow: labels are 0, 1, 2 and so on; a classes.txt '
-                         'with a line for each of them, also for those that do not occur, says what they are')
+        remedy = ('write 1 in place of 255 in masks of two classes' if ignored and found == {0} else
+                  'write 0, 1, 2 and so on, or a classes.txt with a line for each value from 0 on')
+        raise InputError(f'{start}: which classes that are cannot be told; {remedy}')
     names = tuple(str(value + reduce_zero_label) for value in range(max(found) + 1))
     tell(f'{start}: {len(names)} classes named {", ".join(names[:10])}{", ..." if len(names) > 10 else ""}')
     return names

@@ -60,6 +60,19 @@ def _read_npy(path: str) -> np.ndarray:
     return values.astype(np.uint8) if values.dtype == bool else values
 
 
+def check_kind(path: str) -> None:
+    """Refuse, by its header, a file that :func:`read_label` refuses for its kind."""
+    if path.lower().endswith('.npy'):
+        return
+    try:
+        with Image.open(path) as image:
+            _refuse_unknown(path, image)
+    except InputError:
+        raise
+    except (OSError, ValueError, SyntaxError) as error:
+        raise InputError(f'{path} cannot be read as a label map; mend it or remove it') from error
+
+
 def _stored_as(image: Any) -> str:
     """Pillow's name for how the file holds its values."""
     how = image.tile[0].args if image.tile else image.mode
@@ -109,8 +122,8 @@ def to_classes(path: str, values: np.ndarray, palette: Sequence[Sequence[int]] |
 def _classes_of_colours(path: str, colours: np.ndarray, palette: Sequence[Sequence[int]] | None,
                         ignore_index: Ignore, reduce_zero_label: bool) -> np.ndarray:
     if palette is None:
-        raise InputError(f'{path}: an RGB mask, and nothing says which colour is which class; classes.txt needs a line '
-                         f'"name r g b" for each class ({_colours_in(colours)})')
+        raise InputError(f'{path}: an RGB mask, and nothing says which colour is which class; classes.txt needs a '
+                         f'line "name r g b" for each class ({_colours_in(colours)})')
     table = {_code(colour): number for number, colour in enumerate(palette)}
     if reduce_zero_label:
         table.setdefault(0, IGNORED)

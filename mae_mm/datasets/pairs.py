@@ -129,7 +129,7 @@ class PairedFolder:
             return everything
         pairs = [pair for pair in pairs if (pair.stem in chosen) == (split == 'val')]
         return Pairs(pairs, f'{everything.where}, {"held out" if split == "val" else "the others are held out"}',
-                     everything.lonely)
+                     everything.lonely if split == 'train' else [])
 
     def _suffixes(self, of_labels: bool) -> tuple[str, ...]:
         suffix = self.seg_map_suffix if of_labels else self.img_suffix
@@ -176,10 +176,15 @@ def check_sizes(pairs: Sequence[tuple[str, str]]) -> None:
     Raises:
         ValueError: sizes that differ.
     """
-    for image, label in pairs[::-(-len(pairs) // SIZES_COMPARED) or 1]:
+    for image, label in spread(pairs, SIZES_COMPARED):
         sizes = shown_size(image), shown_size(label)
         if sizes[0] != sizes[1] and all(map(any, sizes)):
             raise sizes_differ(label, sizes[1], sizes[0])
+
+
+def spread(items: Sequence[Any], at_most: int) -> Sequence[Any]:
+    """All of some items, or about so many of them, evenly spread."""
+    return items[::max(1, -(-len(items) // at_most))]
 
 
 def sizes_differ(label: str, size: Sequence[int], of_image: Sequence[int]) -> InputError:

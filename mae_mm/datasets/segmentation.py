@@ -1,5 +1,4 @@
 """Any folder of images and label maps."""
-from collections.abc import Sequence
 from typing import Any
 
 from mmseg.datasets import BaseSegDataset
@@ -8,8 +7,8 @@ from ..errors import InputError
 from ..progress import tell
 from ..registry import DATASETS
 from .classes import find_classes
-from .labels import IGNORED, Ignore
-from .pairs import PairedFolder, check_sizes
+from .labels import IGNORED, Ignore, check_kind
+from .pairs import SIZES_COMPARED, PairedFolder, check_sizes, spread
 
 
 @DATASETS.register_module()
@@ -58,22 +57,24 @@ class SegmentationFolder(BaseSegDataset):
         """
         _check_ignore(ignore_index)
         source = PairedFolder.of(settings)
-        splits: Sequence[str] = (split, ) if source.ann_file else dict.fromkeys(('train', 'val', split))
+        splits = dict.fromkeys((split, ) if source.ann_file else ('train', 'val', split))
         labels = {pair.label: None for name in splits for pair in source.pairs(name).pairs}
         return find_classes(source.data_root, list(labels), ignore_index, reduce_zero_label)
 
     @staticmethod
     def check(split: str = 'train', **settings: Any) -> None:
-        """Look at names and sizes before a run, and say how many images there are.
+        """Look at names and headers before a run, and say how many images there are.
 
         Raises:
-            ValueError: files that do not pair.
+            ValueError: files that do not pair, sizes that differ, or label maps of a kind that is not read.
         """
         found = PairedFolder.of(settings).pairs(split)
         check_sizes([(pair.image, pair.label) for pair in found.pairs])
+        for pair in spread(found.pairs, SIZES_COMPARED):
+            check_kind(pair.label)
         tell(f'{split}: images with label maps: {len(found.pairs)} ({found.where})')
         if found.lonely:
-            tell(f'{len(found.lonely)} label maps have no image and are left out, such as {found.lonely[0]}')
+            tell(f'label maps without an image, left out: {len(found.lonely)}, such as {found.lonely[0]}')
 
     def load_data_list(self) -> list[dict]:
         return [dict(img_path=pair.image, seg_map_path=pair.label, label_map=self.label_map,

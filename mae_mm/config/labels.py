@@ -1,4 +1,4 @@
-"""Weights of the classes in a segmentor's loss, by how often the training labels have them."""
+"""What the labels of a segmentation tell before a run: values that are no class, absent classes, class weights."""
 import logging
 import math
 from collections.abc import Iterator, Sequence
@@ -9,16 +9,19 @@ from mmengine.config import Config, ConfigDict
 from mmengine.registry import DATASETS
 
 from ..datasets.classes import SHOWN_PROGRESS
+from ..datasets.pairs import spread
 from ..errors import InputError, listed
 from ..progress import progress_of, tell
-from .reading import steps_of
+from .reading import datasets_of, steps_of
 
 FREQUENCY = 'frequency'
+SEGMENTATION_FOLDER = 'mae_mm.SegmentationFolder'
 LOOKED_AT = 1000  # label maps in which a class is looked for
+ALWAYS = 200  # label maps that are looked at before a run, which tells of wrong values in small folders
 
 
 def settle_class_weights(cfg: Config, classes: Sequence[str] | None, training: bool) -> None:
-    """Put numbers in the place of ``class_weight='frequency'`` of all losses, and tell which classes never occur.
+    """Put numbers in the place of ``class_weight='frequency'`` of all losses.
 
     Args:
         training: whether the training labels will be used; without them the weights are left out, as no loss is
@@ -27,21 +30,38 @@ def settle_class_weights(cfg: Config, classes: Sequence[str] | None, training: b
     Raises:
         ValueError: weights that are neither that nor one number for each class.
     """
-    losses = list(_losses(cfg.model.get('module') or cfg.model))
-    wanted = [loss for loss in losses if loss.get('class_weight') is not None]
-    for loss in wanted:
+    losses = [loss for loss in _losses(cfg.model.get('module') or cfg.model) if loss.get('class_weight') is not None]
+    for loss in losses:
         _check(loss.class_weight, classes)
-    by_frequency = [loss for loss in wanted if loss.class_weight == FREQUENCY]
-    if not training or classes is None:
-        weights = None
-    elif by_frequency:
-        weights = _by_frequency(cfg.train_dataloader.dataset, classes)
-    else:
-        if cfg.train_dataloader.dataset.type == 'mae_mm.SegmentationFolder':
-            _tell_absent(cfg.train_dataloader.dataset, classes)
+    by_frequency = [loss for loss in losses if loss.class_weight == FREQUENCY]
+    if not by_frequency:
         return
+    weights = _by_frequency(cfg.train_dataloader.dataset, classes) if training else None
     for loss in by_frequency:
         loss.class_weight = weights
+
+
+def look_at_labels(cfg: Config, loaders: Sequence[str]) -> None:
+    """Read label maps of segmentation folders before a training, and warn of classes that never occur in it.
+
+    All are read where there are few; of many so many that each class has been seen, and a thousand at most.
+
+    Raises:
+        ValueError: a label map with a value that is no class, or one that cannot be read.
+    """
+    for name, dataset in datasets_of(cfg):
+        if name in loaders and dataset.type == SEGMENTATION_FOLDER:
+            classes = dataset.metainfo['classes']
+            seen, number = np.zeros(len(classes), dtype=bool), 0
+            for counts in _counted(dataset, len(classes), LOOKED_AT):
+                seen |= counts > 0
+                number += 1
+                if number >= ALWAYS and seen.all():
+                    break
+            absent = [class_name for class_name, there in zip(classes, seen, strict=True) if not there]
+            if absent and name == 'train_dataloader':
+                tell(f'class {listed(absent)} never occurs in the {number} training label maps that were looked at: '
+                     'it cannot be learnt', logging.WARNING)
 
 
 def median_frequency(counts: np.ndarray) -> np.ndarray:
@@ -81,31 +101,14 @@ def _check(weights: Any, classes: Sequence[str] | None) -> None:
                          f'({listed(classes)})')
 
 
-def _by_frequency(dataset: ConfigDict, classes: Sequence[str]) -> list[float]:
+def _by_frequency(dataset: ConfigDict, classes: Sequence[str] | None) -> list[float]:
+    if classes is None:
+        raise InputError(f'class_weight={FREQUENCY!r}, and the data set names no classes')
     counts = np.array(list(_counted(dataset, len(classes))))
-    _tell(classes, counts.sum(0) > 0, f'the {len(counts)} training label maps')
     weights = [float(f'{weight:.4g}') for weight in median_frequency(counts)]
     shown = [f'{name} {weight:g}' for name, weight in zip(classes, weights, strict=True)]
     tell(f'class weights by frequency: {", ".join(shown[:20])}{", ..." if len(shown) > 20 else ""}')
     return weights
-
-
-def _tell_absent(dataset: ConfigDict, classes: Sequence[str]) -> None:
-    """Look for all classes in some training labels, until each has been seen."""
-    seen = np.zeros(len(classes), dtype=bool)
-    number = 0
-    for counts in _counted(dataset, len(classes), LOOKED_AT):
-        seen |= counts > 0
-        number += 1
-        if seen.all():
-            return
-    _tell(classes, seen, f'the {number} training label maps that were looked at')
-
-
-def _tell(classes: Sequence[str], seen: np.ndarray, where: str) -> None:
-    absent = [name for name, there in zip(classes, seen, strict=True) if not there]
-    if absent:
-        tell(f'class {listed(absent)} never occurs in {where}: nothing can be learnt of it', logging.WARNING)
 
 
 def _counted(dataset: ConfigDict, number: int, at_most: int | None = None) -> Iterator[np.ndarray]:
@@ -113,7 +116,7 @@ def _counted(dataset: ConfigDict, number: int, at_most: int | None = None) -> It
     steps = [step for step in steps_of(dataset.get('pipeline'))
              if str(step.get('type')).rpartition('.')[2] in ('LoadAnnotations', 'CheckLabels')]
     labels = DATASETS.build(dict(dataset, pipeline=steps))
-    chosen = range(len(labels))[::max(1, -(-len(labels) // (at_most or len(labels))))]
+    chosen = spread(range(len(labels)), at_most or len(labels))
     with progress_of(len(chosen), shown=len(chosen) > SHOWN_PROGRESS) as progress:
         for i in chosen:
             values = labels[i]['gt_seg_map']
