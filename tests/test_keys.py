@@ -48,7 +48,7 @@ def refused(cfg):
         runner.build_param_scheduler(runner.param_schedulers)
         runner.build_val_loop(runner._val_loop)
     except (InputError, TypeError, KeyError, ValueError) as error:
-        return 'misspelt_key' in str(error) or 'default_hooks' in str(error) or isinstance(error, (KeyError, TypeError))
+        return 'misspelt_key' in str(error) or not isinstance(error, InputError)  # a registry's refusal
     return False
 
 
@@ -91,7 +91,8 @@ def test_a_variable_of_a_base_takes_effect_where_the_base_uses_it(tmp_path):
     for cfg in (read_config(str(path)), read_config(str(path), dict(batch_size=8))):
         assert cfg.model.backbone.img_size == cfg.train_dataloader.dataset.pipeline[2].scale == 96
         assert cfg.model.backbone.arch == 'small' and cfg.val_dataloader.dataset.data_root == 'here'
-    assert read_config(str(path), dict(img_size=64)).model.backbone.img_size == 64  # the command line has the last word
+    # The command line has the last word.
+    assert read_config(str(path), dict(img_size=64)).model.backbone.img_size == 64
 
 
 def test_groups_that_match_no_parameter_are_told(error_of, pretraining, tmp_path):  # noqa: F811

@@ -56,8 +56,8 @@ def _tell_strays(found: ClassFolder) -> None:
     names = [entry.name for entry in os.scandir(found.img_prefix)
              if entry.is_file() and entry.name[0] != '.' and found.is_valid_file(entry.name)]
     if names:
-        print_log(f'{os.path.normpath(found.img_prefix)}: {len(names)} images beside the class folders have no class and are '
-                  f'left out ({listed(sorted(names))})', logger='current', level=logging.WARNING)
+        print_log(f'{os.path.normpath(found.img_prefix)}: {len(names)} images beside the class folders have no class '
+                  f'and are left out ({listed(sorted(names))})', logger='current', level=logging.WARNING)
 
 
 def _tell_unmeasured(found: ClassFolder) -> None:

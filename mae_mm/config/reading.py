@@ -88,6 +88,16 @@ def datasets_of(cfg: Config) -> Iterator[tuple[str, ConfigDict]]:
             yield name, loader.dataset
 
 
+def steps_of(pipeline: Any) -> Iterator[ConfigDict]:
+    """The transforms of a pipeline and of those inside it."""
+    for step in pipeline or ():
+        if isinstance(step, (list, tuple)):
+            yield from steps_of(step)
+        elif isinstance(step, dict):
+            yield step
+            yield from steps_of(step.get('transforms'))
+
+
 def _accumulate(cfg: Config, path: str) -> None:
     """``accumulate=n`` splits every batch into n whose gradients are added up: less memory, the same steps."""
     parts = cfg.get('accumulate', 1)

@@ -15,9 +15,9 @@ from mmpretrain.datasets.categories import IMAGENET_CATEGORIES
 from ..errors import InputError, listed
 from ..registry import DATASETS
 from .files import check_folder, files_in
+from .reading import IMAGE_SUFFIXES, other_images
 
 SPLITS = ('train', 'val')
-from .reading import IMAGE_SUFFIXES, other_images
 
 
 def held_out(names: Sequence[str], share: float) -> set[str]:

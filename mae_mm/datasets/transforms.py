@@ -93,24 +93,29 @@ class CheckLabels(BaseTransform):
     Unchecked, such a value ends training in an error that names no file, and drops out of a mIoU in silence.
 
     Args:
-        num_classes: labels are 0 to ``num_classes - 1``.
+        num_classes: labels are 0 to ``num_classes - 1``; None if the data set says it with each image.
         ignore_index: one more value that is allowed.
 
     Raises:
-        ValueError: with the file and the values.
+        ValueError: with the file and the values, as they are in it.
     """
 
-    def __init__(self, num_classes: int, ignore_index: int = 255):
+    def __init__(self, num_classes: int | None = None, ignore_index: int = 255):
         self.num_classes = num_classes
         self.ignore_index = ignore_index
 
     def transform(self, results: dict) -> dict:
         if 'gt_seg_map' not in results:  # an image without labels, of which a host asks a prediction
             return results
+        number = results.get('num_classes') if self.num_classes is None else self.num_classes
+        if number is None:
+            raise InputError('CheckLabels in the pipeline has no num_classes, and the data set names no classes')
         labels = results['gt_seg_map']
-        wrong = (labels >= self.num_classes) & (labels != self.ignore_index)
+        wrong = ((labels >= number) | (labels < 0)) & (labels != self.ignore_index)
         if wrong.any():
-            values = ', '.join(map(str, np.unique(labels[wrong])[:5]))
-            raise InputError(f'{results["seg_map_path"]}: label {values} is no class; classes are 0 to '
-                             f'{self.num_classes - 1}, and {self.ignore_index} is ignored')
+            first = int(results.get('reduce_zero_label') or 0)
+            values = ', '.join(str(int(value) + first) for value in np.unique(labels[wrong])[:5])
+            ignored = '0 and 255 are' if first else f'{self.ignore_index} is'
+            raise InputError(f'{results["seg_map_path"]}: label {values} is no class; classes are {first} to '
+                             f'{number - 1 + first}, and {ignored} ignored')
         return results
