@@ -9,6 +9,7 @@ COMMANDS = {
     'train': 'pre-train, fine-tune, probe or segment, as a config says',
     'test': 'measure a trained model',
     'predict': 'classify or segment images',
+    'features': 'write the features of images as arrays',
     'knn': 'accuracy of the nearest neighbours of frozen features',
     'probe': 'accuracy of a linear classifier on frozen features',
     'stats': 'mean and deviation of each band of a folder of images',
