@@ -16,7 +16,7 @@ setup(
     packages=find_packages(include=['mae_mm', 'mae_mm.*']),
     package_data={'mae_mm.datasets': ['imagenet_synsets.txt']},
     python_requires='>=3.10',
-    install_requires=['torch>=2.6', 'numpy>=1.24', 'safetensors>=0.4'],
+    install_requires=['torch>=2.6', 'numpy>=1.24', 'safetensors>=0.4', 'tifffile>=2023.7'],
     # The OpenMMLab packages come under several distribution names (mmcv, mmcv-lite, onedl-mmcv, ...) that install
     # the same modules. Whoever has one of them keeps it; importing mae_mm checks the modules themselves.
     extras_require={
@@ -25,5 +25,6 @@ setup(
             'torchvision'
         ],
         'export': ['onnx', 'onnxscript', 'onnxruntime'],
+        'tiff': ['imagecodecs'],  # LZW, JPEG and other compressions of TIFF files
         'demo': ['scikit-learn', 'scikit-image'],
     })

@@ -57,6 +57,7 @@ class FrozenFeatures:
         self.cfg.pop('optim_wrapper', None)  # nothing trains: no word on mixed precision
         fit_to_hardware(self.cfg, 'none')
         init_default_scope(self.cfg.default_scope)
+        self._start: dict = self.cfg.model.backbone.get('init_cfg') or {}
         train, test = (self.cfg[name].dataset for name in LOADERS)
         self.classes = classes_of(train) or ()
         train.pipeline = test.pipeline
@@ -94,8 +95,8 @@ class FrozenFeatures:
         Raises:
             ValueError: a checkpoint that does not fit the config.
         """
-        init = dict(self.cfg.model.backbone.get('init_cfg') or {}, type='Pretrained', checkpoint=checkpoint)
-        self.cfg.model.backbone.init_cfg = None if checkpoint == UNTRAINED else init
+        start = dict(self._start, type='Pretrained', checkpoint=checkpoint, bands=self.cfg.get('bands'))
+        self.cfg.model.backbone.init_cfg = None if checkpoint == UNTRAINED else start
         torch.manual_seed(seed)
         model = MODELS.build(self.cfg.model)
         model.init_weights()

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.serialization import safe_globals
 
 from ..errors import InputError, listed
-from .download import download
+from .download import HASH_SUFFIX, download, file_hash
 from .huggingface import read_config, read_safetensors, weights_of_folder
 from .scanning import Hostile, scan
 
@@ -93,7 +93,19 @@ def add_trust_option(parser: argparse.ArgumentParser) -> None:
                         help='read a file that is refused otherwise, and RUN what it asks for')
 
 
+def _check_hash(path: str) -> None:
+    """Compare a file with the hash that the run which wrote it put beside it, if there is one."""
+    try:
+        with open(path + HASH_SUFFIX) as file:
+            written = file.read(64)
+    except (OSError, UnicodeDecodeError):
+        return
+    if written != file_hash(path, 'sha256'):
+        raise InputError(f'{path} is damaged: it differs from the hash in {os.path.basename(path)}{HASH_SUFFIX}')
+
+
 def _read_file(path: str, trust: bool) -> Any:
+    _check_hash(path)
     if path.endswith('.safetensors'):
         checkpoint = read_safetensors(path)
     elif trust:

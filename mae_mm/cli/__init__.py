@@ -11,6 +11,7 @@ COMMANDS = {
     'predict': 'classify or segment images',
     'knn': 'accuracy of the nearest neighbours of frozen features',
     'probe': 'accuracy of a linear classifier on frozen features',
+    'stats': 'mean and deviation of each band of a folder of images',
     'export': 'write a model as ONNX or as a program of torch.export',
     'convert': 'write weights under the names of another project',
     'inspect': 'say what a checkpoint is and holds',

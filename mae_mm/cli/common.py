@@ -12,9 +12,9 @@ from typing import NoReturn
 import torch.distributed
 from mmengine.config import DictAction
 
-from ..errors import InputError
+from ..errors import InputError, Stopped
 
-USER_ERROR = 2  # exit status
+USER_ERROR, STOPPED = 2, 75  # exit statuses
 
 
 def add_common_options(parser: argparse.ArgumentParser) -> None:
@@ -38,6 +38,9 @@ def run_tool(main: Callable[[Sequence[str] | None], None], argv: Sequence[str] |
     except KeyboardInterrupt:
         status = 130
         print('stopped; train.py --resume goes on from the last checkpoint', file=sys.stderr)
+    except Stopped as stopped:
+        status = STOPPED
+        print(stopped, file=sys.stderr)
     except Exception as error:
         if not isinstance(error, InputError) and not _while_building(error):
             raise

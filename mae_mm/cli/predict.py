@@ -16,7 +16,8 @@ from ..config.hardware import fit_to_hardware
 from ..config.reading import read_config
 from ..errors import InputError
 from ..progress import progress_of
-from ..visualization import best_classes, classification_picture, read_rgb, segmentation_strip, write_rgb
+from ..visualization import best_classes, classification_picture, picture_options, read_rgb
+from ..visualization.segmentation import segmentation_strip, write_rgb
 from .common import add_common_options
 
 
@@ -34,6 +35,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     fit_to_hardware(cfg, 'none')
     out_dir = args.out or os.path.join(cfg.work_dir, 'predictions')
     images = list(images_in(args.images))
+    options = picture_options(cfg)
     predictor = Predictor(cfg, args.checkpoint)
     with progress_of(len(images)) as progress:
         for path, name in images:
@@ -41,10 +43,10 @@ def main(argv: Sequence[str] | None = None) -> None:
             if 'pred_score' in sample:
                 best = best_classes(sample.pred_score.cpu(), predictor.classes, args.topk)
                 print('\t'.join([path, *(f'{class_name} {value:.4f}' for class_name, value in best)]))
-                picture = classification_picture(path, best)
+                picture = classification_picture(path, best, **options)
             elif predictor.palette is not None:
                 labels = sample.pred_sem_seg.data.squeeze().cpu().numpy()
-                picture = segmentation_strip(read_rgb(path), labels, None, predictor.palette)
+                picture = segmentation_strip(read_rgb(path, **options), labels, None, predictor.palette)
             else:
                 raise InputError(f'{args.config} has no palette, which segmentations are drawn with; --cfg-options '
                                  'test_dataloader.dataset.metainfo.palette=...')

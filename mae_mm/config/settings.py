@@ -57,7 +57,7 @@ def _item(names: list[str], value: Any) -> ast.Assign:
 
 
 def typed(options: Options, cfg: Config) -> dict[str, Any]:
-    """The options, of which those for text are text: ``data_root=2024`` is read as a number.
+    """The options in the types of the config: ``data_root=2024`` was read as a number, ``crop_size=96,96`` as a list.
 
     Raises:
         ValueError: text where the config has a number.
@@ -70,6 +70,8 @@ def typed(options: Options, cfg: Config) -> dict[str, Any]:
             old = None
         if isinstance(old, str) and isinstance(value, (int, float)):
             value = str(value)
+        if isinstance(old, tuple) and isinstance(value, list):  # some transforms take sizes as tuples alone
+            value = tuple(value)
         number = isinstance(old, (int, float)) and not isinstance(old, bool)
         if number and isinstance(value, str):
             raise InputError(f'--cfg-options {name}={value}: not a number; the config has {old}')

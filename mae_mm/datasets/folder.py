@@ -1,4 +1,5 @@
 """Folders of images, with and without labels."""
+import logging
 import os
 import zlib
 from collections import Counter
@@ -7,12 +8,14 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from mmengine.logging import print_log
 from mmpretrain.datasets import CustomDataset
 from mmpretrain.datasets.categories import IMAGENET_CATEGORIES
 
 from ..errors import InputError, listed
 from ..registry import DATASETS
 from .files import check_folder, files_in
+from .reading import IMAGE_SUFFIXES, other_images
 
 SPLITS = ('train', 'val')
 
@@ -33,8 +36,34 @@ def held_out(names: Sequence[str], share: float) -> set[str]:
     return set(chosen[:-1] if len(chosen) == len(order) else chosen)
 
 
+class _Folder(CustomDataset):
+    """mmpretrain's, of all images that :mod:`.reading` knows, which tells what it leaves out."""
+
+    def __init__(self, *, extensions: Sequence[str] = IMAGE_SUFFIXES, **kwargs: Any):
+        self.left_out: list[str] = []
+        super().__init__(extensions=extensions, **kwargs)
+
+    def is_valid_file(self, filename: str) -> bool:
+        known = super().is_valid_file(filename)
+        if not known:
+            self.left_out.append(filename)
+        return known
+
+    def load_data_list(self) -> list[dict]:
+        samples = super().load_data_list()
+        left_out, self.left_out = other_images(self.left_out), []
+        if left_out:
+            _tell_left_out((self.img_prefix or self.data_root).rstrip(os.sep), left_out, ', '.join(IMAGE_SUFFIXES))
+        return samples
+
+
+@cache  # once, and not for each split
+def _tell_left_out(folder: str, counts: str, known: str) -> None:
+    print_log(f'{folder}: left out {counts}; known are {known}', logger='current', level=logging.WARNING)
+
+
 @DATASETS.register_module()
-class ImageFolder(CustomDataset):
+class ImageFolder(_Folder):
     """All images in a folder and the folders in it.
 
     Args:
@@ -67,7 +96,7 @@ class ImageFolder(CustomDataset):
 
 
 @DATASETS.register_module()
-class ClassFolder(CustomDataset):
+class ClassFolder(_Folder):
     """Images in a folder for each class; the classes are the sorted names.
 
     Args:
@@ -186,7 +215,7 @@ def imagenet_synsets() -> dict[str, int]:
 
 
 @DATASETS.register_module()
-class ImageNetFolder(CustomDataset):
+class ImageNetFolder(_Folder):
     """ImageNet-1K and what is tested with its classes: images in folders named by WordNet ids, at any depth.
 
     A folder of some of the classes alone (ImageNet-A and -R) keeps the numbers that they have in ImageNet-1K;

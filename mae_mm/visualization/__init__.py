@@ -1,10 +1,11 @@
 """Pictures of predictions and reconstructions."""
+from .bands import picture_options, read_rgb
 from .classification import best_classes, captioned, classification_picture
 from .hooks import ReconstructionHook, SavePicturesHook
 from .reconstruction import reconstruction_strips
-from .segmentation import contact_sheet, paint, read_rgb, segmentation_strip, write_rgb
+from .segmentation import contact_sheet, paint, segmentation_strip, write_rgb
 
 __all__ = [
     'ReconstructionHook', 'SavePicturesHook', 'best_classes', 'captioned', 'classification_picture', 'contact_sheet',
-    'paint', 'read_rgb', 'reconstruction_strips', 'segmentation_strip', 'write_rgb'
+    'paint', 'picture_options', 'read_rgb', 'reconstruction_strips', 'segmentation_strip', 'write_rgb'
 ]

@@ -10,9 +10,10 @@ from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 
 from ..registry import HOOKS
+from .bands import picture_options, read_rgb
 from .classification import best_classes, classification_picture
 from .reconstruction import reconstruction_strips
-from .segmentation import contact_sheet, read_rgb, segmentation_strip, write_rgb
+from .segmentation import contact_sheet, segmentation_strip, write_rgb
 
 
 def _write(strip: np.ndarray, out_dir: str, image_path: str, folder: str = '') -> None:
@@ -37,8 +38,9 @@ class SavePicturesHook(Hook):
 
     def after_test_iter(self, runner: Any, batch_idx: int, data_batch: Any = None,
                         outputs: Sequence | None = None) -> None:
+        options = picture_options(runner.cfg)
         if hasattr(_bare(runner.model), 'reconstruct'):
-            strips = reconstruction_strips(_bare(runner.model), data_batch)
+            strips = reconstruction_strips(_bare(runner.model), data_batch, options['bands'])
             for strip, sample in zip(strips, data_batch['data_samples'], strict=True):
                 _write(strip, self.out_dir, sample.img_path)
             return
@@ -47,15 +49,15 @@ class SavePicturesHook(Hook):
             for sample in outputs:
                 best = best_classes(sample.pred_score.cpu(), metainfo['classes'])
                 truth = metainfo['classes'][int(sample.gt_label)]
-                _write(classification_picture(sample.img_path, best, truth), self.out_dir, sample.img_path,
+                _write(classification_picture(sample.img_path, best, truth, **options), self.out_dir, sample.img_path,
                        os.path.basename(os.path.dirname(sample.img_path)))
             return
         palette = np.array(metainfo['palette'], dtype=np.uint8)
         for sample in outputs or ():
             truth = sample.gt_sem_seg.data[0].cpu().numpy() if 'gt_sem_seg' in sample else None
             prediction = sample.pred_sem_seg.data.squeeze().cpu().numpy()
-            _write(segmentation_strip(read_rgb(sample.img_path), prediction, truth, palette), self.out_dir,
-                   sample.img_path)
+            image = read_rgb(sample.img_path, **options)
+            _write(segmentation_strip(image, prediction, truth, palette), self.out_dir, sample.img_path)
 
 
 @HOOKS.register_module()
@@ -72,5 +74,5 @@ class ReconstructionHook(Hook):
     def after_val_epoch(self, runner: Any, metrics: dict[str, float] | None = None) -> None:
         dataset = runner.val_dataloader.dataset
         samples = [dataset[i] for i in range(min(self.num_images, len(dataset)))]
-        strips = reconstruction_strips(_bare(runner.model), pseudo_collate(samples))
+        strips = reconstruction_strips(_bare(runner.model), pseudo_collate(samples), runner.cfg.get('picture_bands'))
         runner.visualizer.add_image('reconstruction', contact_sheet(strips), step=runner.epoch)

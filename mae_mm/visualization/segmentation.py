@@ -8,10 +8,6 @@ import numpy as np
 GAP_PX = 4  # white, between the pictures of a strip or a sheet
 
 
-def read_rgb(path: str) -> np.ndarray:
-    return mmcv.imread(path, channel_order='rgb')
-
-
 def write_rgb(image: np.ndarray, path: str) -> None:
     mmcv.imwrite(image[..., ::-1], path)  # makes the folder
 
