@@ -204,7 +204,7 @@ def test_splits_that_do_not_fit_are_refused(tmp_path, capsys):
     capsys.readouterr()
     folder(tmp_path)
     told = capsys.readouterr()
-    assert 'val: 1 images beside the class folders have no class and are left out (stray.png)' in told.out + told.err
+    assert 'val: images beside the class folders have no class and are left out: stray.png' in told.out + told.err
     assert 'val: no images of class dog, which is not measured' in told.out + told.err
 
 

@@ -53,11 +53,11 @@ def _check_overlap(loader: str, paths: Sequence[str], trained: dict[str, str]) -
 
 
 def _tell_strays(found: ClassFolder) -> None:
-    names = [entry.name for entry in os.scandir(found.img_prefix)
-             if entry.is_file() and entry.name[0] != '.' and found.is_valid_file(entry.name)]
+    names = sorted(entry.name for entry in os.scandir(found.img_prefix)
+                   if entry.is_file() and entry.name[0] != '.' and found.is_valid_file(entry.name))
     if names:
-        print_log(f'{os.path.normpath(found.img_prefix)}: {len(names)} images beside the class folders have no class '
-                  f'and are left out ({listed(sorted(names))})', logger='current', level=logging.WARNING)
+        print_log(f'{os.path.normpath(found.img_prefix)}: images beside the class folders have no class and are left '
+                  f'out: {listed(names)}', logger='current', level=logging.WARNING)
 
 
 def _tell_unmeasured(found: ClassFolder) -> None:
