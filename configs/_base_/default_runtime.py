@@ -15,7 +15,9 @@ default_hooks = dict(
     param_scheduler=dict(type='ParamSchedulerHook'),
     checkpoint=dict(type='mae_mm.CheckpointHook', max_keep_ckpts=3),
     sampler_seed=dict(type='DistSamplerSeedHook'))
-custom_hooks = [dict(type='mae_mm.SeedStepHook'), dict(type='mae_mm.CheckLossHook')]
+custom_hooks = [
+    dict(type='mae_mm.SeedStepHook'), dict(type='mae_mm.CheckLossHook'), dict(type='mae_mm.SummaryHook')
+]
 
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')

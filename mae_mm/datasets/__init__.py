@@ -1,8 +1,16 @@
 """What becomes a batch: data sets, samplers and transforms that the hosts lack."""
-from .folder import ClassFolder, ImageFolder, ImageNetFolder
-from .lists import ListedImages
+from ..dependencies import absent, missing
+from ..registry import DATASETS
 from .sampling import Draw, EpochSampler, ResumableSampler, seed_all
 from .transforms import CheckLabels, LoadImage, SeedSample
+
+if not missing('mmpretrain'):
+    from .folder import ClassFolder, ImageFolder, ImageNetFolder
+    from .lists import ListedImages
+else:
+    ClassFolder, ImageFolder, ImageNetFolder, ListedImages = (
+        absent(name, 'mmpretrain', DATASETS)
+        for name in ('ClassFolder', 'ImageFolder', 'ImageNetFolder', 'ListedImages'))
 
 __all__ = [
     'CheckLabels', 'ClassFolder', 'Draw', 'EpochSampler', 'ImageFolder', 'ImageNetFolder', 'ListedImages', 'LoadImage',

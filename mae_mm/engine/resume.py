@@ -1,6 +1,7 @@
 """Finding the checkpoint to go on from."""
 import glob
 import os
+from typing import Any
 
 from ..errors import InputError
 
@@ -21,3 +22,9 @@ def latest_checkpoint(work_dir: str) -> str:
     if not found:
         raise InputError(f'{work_dir} holds no checkpoint to resume from; train without --resume')
     return max(found, key=os.path.getmtime)
+
+
+def last_of_run(runner: Any) -> str | None:
+    """The checkpoint that a run wrote last, or the one that it was resumed from, if any is there."""
+    found = runner.message_hub.runtime_info.get('last_ckpt') or (runner._load_from if runner._resume else None)
+    return found if found and os.path.isfile(found) else None

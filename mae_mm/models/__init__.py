@@ -1,8 +1,14 @@
 """The models, in the order in which an image meets them."""
+from ..dependencies import absent, missing
+from ..registry import MODELS
 from .decoder import MAEDecoder
-from .heads import UPerHead
 from .pretrainer import MaskedAutoencoder, Reconstruction
-from .segmentor import EncoderDecoder
 from .vit import MAE
+
+if not missing('mmseg'):
+    from .heads import UPerHead
+    from .segmentor import EncoderDecoder
+else:
+    UPerHead, EncoderDecoder = (absent(name, 'mmseg', MODELS) for name in ('UPerHead', 'EncoderDecoder'))
 
 __all__ = ['MAE', 'EncoderDecoder', 'MAEDecoder', 'MaskedAutoencoder', 'Reconstruction', 'UPerHead']
