@@ -1,4 +1,5 @@
 """A trained model in Python: predictions, features, attention and reconstructions of whatever images one has."""
+import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ from mmengine.device import get_device
 from torch import Tensor
 
 from ..checkpoint.reading import read_checkpoint
+from ..config.names import config_names
 from ..config.reading import read_config
 from ..config.stored import stored_config
 from ..datasets.palette import default_palette
@@ -26,12 +28,14 @@ from .results import Prediction, Reconstructed
 from .trained import in_scope_of, trained_model
 
 TRUTH = ('LoadAnnotations', 'mae_mm.LoadAnnotations', 'mae_mm.CheckLabels')  # what a pipeline has for labels
+SPREAD = 1_000_003  # between the numbers of samples of two seeds; generators take 32 bits of them
 DTYPES = (None, torch.float32, torch.float16, torch.bfloat16)
 KINDS = ('pooled', 'cls_token', 'maps')
 
 
-def load(config_or_checkpoint: str, checkpoint: str | None = None, *, device: str | None = None,
-         dtype: torch.dtype | None = None, cfg_options: dict[str, Any] | None = None) -> 'Model':
+def load(config_or_checkpoint: str | os.PathLike, checkpoint: str | os.PathLike | None = None, *,
+         device: str | torch.device | None = None, dtype: torch.dtype | None = None,
+         cfg_options: dict[str, Any] | None = None) -> 'Model':
     """A trained model.
 
     Args:
@@ -44,14 +48,18 @@ def load(config_or_checkpoint: str, checkpoint: str | None = None, *, device: st
     Raises:
         ValueError: a config or a checkpoint that cannot be used, or that do not fit each other.
     """
+    first = os.fspath(config_or_checkpoint)
     if checkpoint is None:
-        loaded = read_checkpoint(config_or_checkpoint)
-        cfg, checkpoint = stored_config(loaded, config_or_checkpoint), config_or_checkpoint
+        if first.endswith('.py') or first in config_names() and not os.path.exists(first):
+            raise InputError(f'{first} is a config; give a checkpoint after it')
         if cfg_options:
             raise InputError('cfg_options change a config, and there is none; give it before the checkpoint')
+        source, loaded = first, read_checkpoint(first)
+        cfg = stored_config(loaded, source)
     else:
-        cfg, loaded = read_config(config_or_checkpoint, cfg_options), read_checkpoint(checkpoint)
-    return Model(cfg, loaded, checkpoint, device, dtype)
+        source = os.fspath(checkpoint)
+        cfg, loaded = read_config(first, cfg_options), read_checkpoint(source)
+    return Model(cfg, loaded, source, device, dtype)
 
 
 class Model:
@@ -63,7 +71,7 @@ class Model:
         palette: ``(classes, 3)`` RGB bytes, of a segmentor.
     """
 
-    def __init__(self, cfg: Config, loaded: Any, source: str, device: str | None = None,
+    def __init__(self, cfg: Config, loaded: Any, source: str, device: str | torch.device | None = None,
                  dtype: torch.dtype | None = None):
         self.cfg, self.source = cfg, source
         if dtype not in DTYPES:
@@ -188,7 +196,7 @@ class Model:
         def step(batch: dict) -> list[Reconstructed]:
             inputs = model.data_preprocessor(batch, False)['inputs']
             h, w = model.backbone.grid_of(*inputs.shape[2:])
-            orders = torch.stack([order_of_sample((seed << 32) + next(places), h * w) for _ in inputs])
+            orders = torch.stack([order_of_sample((seed * SPREAD + next(places)) % 2**32, h * w) for _ in inputs])
             done = model.reconstruct(inputs, ids_shuffle=orders.to(inputs.device))
             patch = model.backbone.patch_size
             hidden = unpatchify(done.mask[..., None].expand_as(patchify(inputs, patch)), patch, (h, w))[:, 0]

@@ -42,7 +42,8 @@ def stored_config(checkpoint: Any, source: str) -> Config:
                                             if key in dataset})
     told['default_scope'] = told.get('default_scope') or 'mmengine'
     if told['default_scope'] not in SCOPES:
-        raise InputError(f'{source}: its config has the scope {told["default_scope"]!r}, which is not known here')
+        raise InputError(f'{source}: its config has the scope {told["default_scope"]!r}, which is not known here; give '
+                         'the config before it, if you trust it')
     for section in _sections(told):
         for key in LEFT_OUT:
             section.pop(key, None)
