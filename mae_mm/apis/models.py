@@ -141,8 +141,8 @@ class Model:
         Args:
             images: see :meth:`predict`.
             layers: one, or a list, counted from 0 or from the end; by default the last. Their last norm is applied.
-            kind: ``'pooled'`` (the model's own pooled token, or the mean of the patches), ``'cls_token'``, ``'maps'``, or
-                ``'tokens'``, the class token first.
+            kind: ``'pooled'`` (the model's own pooled token, or the mean of the patches), ``'cls_token'``,
+                ``'maps'``, or ``'tokens'``, the class token first.
             as_numpy: arrays in place of tensors.
 
         Returns:
