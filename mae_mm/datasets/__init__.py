@@ -1,10 +1,12 @@
 """What becomes a batch: data sets, samplers and transforms that the hosts lack."""
+from typing import TYPE_CHECKING
+
 from ..dependencies import absent, missing
 from ..registry import DATASETS
 from .sampling import Draw, EpochSampler, ResumableSampler, seed_all
 from .transforms import CheckLabels, LoadImage, SeedSample
 
-if not missing('mmpretrain'):
+if TYPE_CHECKING or not missing('mmpretrain'):
     from .folder import ClassFolder, ImageFolder, ImageNetFolder
     from .lists import ListedImages
 else:

@@ -1,4 +1,6 @@
 """How things run: the runner, the loops, hooks, the schedule, the optimizer's groups."""
+from typing import TYPE_CHECKING
+
 from ..dependencies import absent, missing
 from ..registry import OPTIM_WRAPPER_CONSTRUCTORS
 from .hooks import CheckClassesHook, CheckLossHook, CheckpointHook, SeedStepHook, SyncBuffersHook
@@ -7,7 +9,7 @@ from .runner import Runner, build_runner
 from .schedule import WarmupCosineLR
 from .summary import SummaryHook
 
-if not missing('mmpretrain'):
+if TYPE_CHECKING or not missing('mmpretrain'):
     from .optimizer import LayerDecayConstructor
 else:
     LayerDecayConstructor = absent('LayerDecayConstructor', 'mmpretrain', OPTIM_WRAPPER_CONSTRUCTORS)

@@ -32,6 +32,7 @@ class Runner(_Runner):
     backbone alone.
     """
 
+    _timestamp: str
     _times_taken: ClassVar[set[str]] = set()
 
     def setup_env(self, env_cfg: dict) -> None:

@@ -21,7 +21,8 @@ class SummaryHook(Hook):
         name = os.path.basename(runner.cfg.filename or runner.experiment_name)
         lines = dict(results=runner.work_dir, log=os.path.join(runner.log_dir, f'{runner.timestamp}.log'),
                      data=_data(runner), model=_model(runner), device=_device(runner), schedule=_schedule(runner))
-        runner.logger.info('\n'.join([f'Training of {name}', *(f'  {what:<9} {text}' for what, text in lines.items())]))
+        told = [f'  {what:<9} {text}' for what, text in lines.items()]
+        runner.logger.info('\n'.join([f'Training of {name}', *told]))
 
 
 def counted(number: int, noun: str) -> str:
@@ -42,14 +43,16 @@ def _model(runner: Any) -> str:
     total, trained = (f'{sum(p.numel() for p in model.parameters() if p.requires_grad or every) / 1e6:.2f} M'
                       for every in (True, False))
     start = runner._load_from or (getattr(model.backbone, 'init_cfg', None) or {}).get('checkpoint')
-    return (f'{type(model).__name__}, {total} parameters' + (f', {trained} of them trained' if trained != total else '')
-            + '; ' + (f'{"resumed" if runner._resume else "starts"} from {start}' if start else 'random weights'))
+    some = f', {trained} of them trained' if trained != total else ''
+    weights = f'{"resumed" if runner._resume else "starts"} from {start}' if start else 'random weights'
+    return f'{type(model).__name__}, {total} parameters{some}; {weights}'
 
 
 def _device(runner: Any) -> str:
     wrapper = runner.optim_wrapper
-    mixed = isinstance(wrapper, AmpOptimWrapper)
-    precision = f'mixed precision ({str(wrapper.cast_dtype or "float16").removeprefix("torch.")})' if mixed else 'float32'
+    precision = 'float32'
+    if isinstance(wrapper, AmpOptimWrapper):
+        precision = f'mixed precision ({str(wrapper.cast_dtype or "float16").removeprefix("torch.")})'
     processes = get_world_size()
     return f'{get_device()}, {precision}' + (f', {processes} processes' if processes > 1 else '')
 
