@@ -16,5 +16,6 @@ else:
 
 __all__ = [
     'CheckClassesHook', 'CheckLossHook', 'CheckpointHook', 'EpochBasedTrainLoop', 'IterBasedTrainLoop',
-    'LayerDecayConstructor', 'Runner', 'SeedStepHook', 'SummaryHook', 'SyncBuffersHook', 'WarmupCosineLR', 'build_runner'
+    'LayerDecayConstructor', 'Runner', 'SeedStepHook', 'SummaryHook', 'SyncBuffersHook', 'WarmupCosineLR',
+    'build_runner'
 ]
