@@ -375,10 +375,10 @@ def test_every_tool_takes_any_bands(folders, tmp_path, number, capsys, monkeypat
                       *options[:3]) == 0
     classes = [*options[:3], 'num_classes=3', "test_dataloader.dataset.metainfo.classes=['a','b','c']"]
     assert run_inside('tools/predict.py', tune, tuned, folders / number / 'coffee', '--out', 'drawn', *classes) == 0
-    assert len(list((tmp_path / 'drawn').glob('*.png'))) == 4
+    assert len(list((tmp_path / 'drawn' / 'pictures').glob('*.png'))) == 4
     knn = config_of(folders, number, tmp_path, 'knn/vit_knn_folder', head)
     assert run_inside('tools/knn.py', knn, start, '-k', 1, *options[:3]) == 0
-    assert run_inside('tools/probe.py', pretrain, start, '--train', folders / number, '--test', folders / number) == 0
+    assert run_inside('tools/probe.py', knn, start, *options[:3]) == 0
     capsys.readouterr()
     assert run_inside('tools/inspect_checkpoint.py', start) == 0
     assert f'patch 8, {number} channels' in capsys.readouterr().out
@@ -439,7 +439,8 @@ def test_a_segmentor_of_five_bands(config, scenes, tmp_path, capsys):
     assert run_inside('tools/test.py', path, trained, '--work-dir', work_dir, '--show-dir', work_dir) == 0
     assert run_inside('tools/predict.py', path, trained, tmp_path / 'images/validation', '--out',
                       tmp_path / 'drawn') == 0
-    assert cv2.imread(str(tmp_path / 'drawn/0.png')).shape == (32, 32 + 4 + 32, 3)
+    assert cv2.imread(str(tmp_path / 'drawn/labels/0.png'), cv2.IMREAD_UNCHANGED).shape[:2] == (32, 32)
+    assert cv2.imread(str(tmp_path / 'drawn/pictures/0.png')) is not None
     assert run_inside('tools/export_onnx.py', path, trained, tmp_path / 'x.pt2') == 0
 
 

@@ -45,7 +45,8 @@ def _model(runner: Any) -> str:
     start = runner._load_from or (getattr(model.backbone, 'init_cfg', None) or {}).get('checkpoint')
     part = f', {trained} of them trained' if trained != total else ''
     how = 'resumed' if runner._resume else 'starts'
-    return f'{type(model).__name__}, {total} parameters{part}; ' + (f'{how} from {start}' if start else 'random weights')
+    begin = f'{how} from {start}' if start else 'random weights'
+    return f'{type(model).__name__}, {total} parameters{part}; {begin}'
 
 
 def _device(runner: Any) -> str:
