@@ -11,6 +11,8 @@ import pytest
 
 from mae_mm.cli import run
 
+from .own_data import scenes as make_scenes
+
 # Tool -> the subcommand that it is.
 COMMANDS = {f'tools/{name}.py': command for name, command in (
     ('train', 'train'), ('test', 'test'), ('predict', 'predict'), ('knn', 'knn'), ('probe', 'probe'),
@@ -119,3 +121,19 @@ def error_of(capsys, monkeypatch):
         return last
 
     return call
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Twelve images of 64 x 80 with label maps of three classes, and a classes.txt."""
+    make_scenes(tmp_path / 'scenes')
+    return tmp_path / 'scenes'
+
+
+@pytest.fixture
+def told(monkeypatch):
+    """The lines that a user is told before a run."""
+    lines = []
+    for name in ('mae_mm.datasets.classes', 'mae_mm.datasets.segmentation', 'mae_mm.config.labels'):
+        monkeypatch.setattr(f'{name}.tell', lambda message, level=logging.INFO: lines.append(message))
+    return lines
