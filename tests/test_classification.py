@@ -176,8 +176,8 @@ def test_accuracy_counts_each_image_once_however_it_is_read(classifier, classes,
     for name, options in runs.items():
         assert run_inside('tools/test.py', path, checkpoint, '--work-dir', tmp_path / name, '--out', tmp_path / name,
                           '--cfg-options', *options) == 0
-    run_tool('tools/dist_test.sh', path, checkpoint, 2, '--work-dir', tmp_path / 'two', '--out', tmp_path / 'two',
-             PORT='29641')  # 11 images for two processes
+    run_tool('tools/dist_test.sh', path, checkpoint, 2, '--work-dir', tmp_path / 'two',
+             '--out', tmp_path / 'two')  # 11 images for two processes
     expected = predictions(tmp_path / 'one')
     assert sorted(row['path'] for row in expected) == sorted(map(str, classes.glob('val/*/*.png')))
     right = sum(row['label'] == row['prediction'] for row in expected)
