@@ -13,7 +13,6 @@ from ..errors import InputError
 from ..progress import progress_of
 from .inference import images_in
 
-
 LABEL_FOLDERS = ('labels', 'annotations', 'masks')
 
 
