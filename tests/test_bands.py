@@ -20,7 +20,7 @@ from mae_mm.cli import run
 from mae_mm.config import read_config
 from mae_mm.datasets import ImageFolder, LoadImage
 from mae_mm.datasets.nodata import missing_values
-from mae_mm.datasets.reading import header, other_than_rgb, read_bands
+from mae_mm.datasets.reading import header, read_bands
 from mae_mm.errors import InputError
 from mae_mm.visualization import read_rgb
 from mae_mm.visualization.reconstruction import to_bytes
@@ -70,7 +70,7 @@ def test_bands_are_read_as_they_are_stored(tmp_path, name, array, options, expec
     found, told = read_bands(path), header(path)
     assert found.dtype == expected.dtype and np.array_equal(found, expected)
     assert (told.height, told.width, told.channels, told.dtype) == (*expected.shape, str(expected.dtype))
-    assert (other_than_rgb(path) is None) == (expected.dtype == np.uint8)
+    assert header(path).other_than_rgb == (expected.dtype != np.uint8)
     loaded = LoadImage(bands=expected.shape[2])(path)
     assert loaded['img'].dtype == np.float32 and np.array_equal(loaded['img'], expected.astype(np.float32))
     assert loaded['img_shape'] == loaded['ori_shape'] == (20, 30)

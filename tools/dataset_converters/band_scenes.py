@@ -3,9 +3,9 @@
     python tools/dataset_converters/band_scenes.py OUT [--train 250] [--val 100] [--unlabelled 2000] [--seed 0]
 
 OUT/bands has {train,val}/CLASS/*.tif, five bands of 16 bits (blue, green, red, near infrared, short-wave infrared),
-and OUT/unlabelled/*.tif more of them. OUT/rgb has the colours of the same scenes as 8-bit PNG. All bands are clouds
-of noise of one brightness; over them the near infrared has a faint pattern: rows, columns, checks or rings, anywhere
-and of any width. No band's mean or deviation tells the class.
+and OUT/unlabelled/*.tif more of them. OUT/rgb has the colours of the same scenes as 8-bit PNG. All bands are clouds of
+one brightness; over them the near infrared has a pattern: rows, columns, checks or rings, anywhere and of any width.
+No band's mean or deviation tells the class.
 """
 import argparse
 from pathlib import Path
@@ -21,17 +21,17 @@ CONTRAST = 2.  # of the pattern, in deviations of the clouds
 
 
 def pattern(name: str, rng: np.random.Generator) -> np.ndarray:
-    """``(SIDE, SIDE)`` of deviation 1: a wave of 6 to 10 pixels, of any phase."""
+    """``(SIDE, SIDE)`` of deviation 1: a wave of 10 to 16 pixels, of any phase."""
     y, x = np.mgrid[:SIDE_PX, :SIDE_PX] - rng.uniform(0, SIDE_PX, (2, 1, 1))
-    wave = 2 * np.pi / rng.uniform(6, 10)
+    wave = 2 * np.pi / rng.uniform(10, 16)
     values = {'rows': np.sin(wave * y), 'columns': np.sin(wave * x), 'checks': np.sin(wave * y) * np.sin(wave * x),
               'rings': np.sin(wave * np.hypot(y, x))}[name]
     return (values - values.mean()) / values.std()
 
 
 def clouds(rng: np.random.Generator) -> np.ndarray:
-    """``(SIDE, SIDE, 5)`` of mean 0 and deviation 1: smooth noise that the bands share in part, and fine noise."""
-    fields = np.stack([cv2.GaussianBlur(rng.normal(size=(SIDE_PX, SIDE_PX)), (0, 0), 4) for _ in range(6)], axis=-1)
+    """``(SIDE, SIDE, 5)`` of mean 0 and deviation 1: smooth noise that the bands share in part, noise of pixels."""
+    fields = np.stack([cv2.GaussianBlur(rng.normal(size=(SIDE_PX, SIDE_PX)), (0, 0), 8) for _ in range(6)], axis=-1)
     shared = fields[..., 5:] + fields[..., :5]
     noise = shared / shared.std(axis=(0, 1)) + .3 * rng.normal(size=(SIDE_PX, SIDE_PX, 5))
     return (noise - noise.mean(axis=(0, 1))) / noise.std(axis=(0, 1))
