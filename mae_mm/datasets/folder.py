@@ -29,7 +29,7 @@ def held_out(names: Sequence[str], share: float) -> set[str]:
         ValueError: a share that is not from 0 to 1.
     """
     if not 0 <= share < 1:
-        raise InputError(f'held_out={share} is not a share from 0 up to 1, such as 0.2')
+        raise InputError(f'held_out={share} is not a share of at least 0 and below 1, such as 0.2')
     place = {name: zlib.crc32(name.encode(errors='surrogateescape')) % 10_000 for name in names}
     order = sorted(names, key=lambda name: (place[name], name))
     chosen = [name for name in order if place[name] < share * 10_000] or order[:1 if share else 0]
@@ -89,7 +89,7 @@ class ImageFolder(_Folder):
         if not self.held_out:
             return samples
         if len(samples) < 2:
-            raise InputError(f'{self.img_prefix}: held_out={self.held_out} needs two images or more, there is '
+            raise InputError(f'{self.img_prefix}: held_out={self.held_out} needs two images or more, and there is '
                              f'{len(samples)}')
         chosen = held_out(samples, self.held_out)  # paths in the folder
         return [path for path in samples if (path in chosen) == (self.split == 'held_out')]
@@ -150,7 +150,7 @@ class ClassFolder(_Folder):
             self._metainfo['classes'] = folders
         strange = set(folders) - set(self.CLASSES)
         if strange:
-            raise InputError(f'{self._folder}: folder {listed(sorted(strange))} is none of the '
+            raise InputError(f'{self._folder}: folder {listed(sorted(strange))} is not one of the '
                              f'{len(self.CLASSES)} classes ({listed(self.CLASSES)})')
         found = {name: self._images_of(name) for name in folders}
         empty = [name for name, paths in found.items() if not paths]
@@ -232,8 +232,8 @@ class ImageNetFolder(_Folder):
         folders = [os.path.basename(os.path.dirname(path)) for path in paths]
         strange = [name or path for name, path in zip(folders, paths, strict=True) if name not in numbers]
         if strange:
-            raise InputError(f'{self.img_prefix}: {listed(Counter(strange))} is no class of ImageNet-1K, whose images '
-                             'are in folders named like n01440764')
+            raise InputError(f'{self.img_prefix}: {listed(Counter(strange))} is not a class of ImageNet-1K, whose '
+                             'images are in folders named like n01440764')
         labels = [numbers[name] for name in folders]
         self._metainfo['class_ids'] = tuple(sorted(set(labels)))
         return list(zip(paths, labels, strict=True))
