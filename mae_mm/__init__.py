@@ -1,17 +1,35 @@
 """Masked autoencoders for OpenMMLab 2.x, from pre-training to a segmentation mIoU.
 
-Importing the package registers everything in it under the scope ``mae_mm``.
+Whatever a config names in scope ``mae_mm`` is found once this is imported. The rooms are imported when they are first
+asked for: ``mae-mm --help`` answers without torch.
 """
-from .dependencies import import_hosts
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from .errors import InputError
 from .version import __version__
 
-import_hosts()
+if TYPE_CHECKING:
+    from . import apis, checkpoint, cli, config, datasets, engine, evaluation, models, visualization
+    from .models import MAE, MAEDecoder, MaskedAutoencoder
 
-from . import apis, checkpoint, datasets, engine, evaluation, models, visualization  # noqa: E402
-from .errors import InputError  # noqa: E402
-from .models import MAE, MAEDecoder, MaskedAutoencoder  # noqa: E402
+ROOMS = ('apis', 'checkpoint', 'cli', 'config', 'datasets', 'engine', 'evaluation', 'models', 'visualization')
+# Name -> where it is.
+PUBLIC = {'MAE': 'models', 'MAEDecoder': 'models', 'MaskedAutoencoder': 'models', 'load': 'apis.models'}
 
 __all__ = [
-    'MAE', 'InputError', 'MAEDecoder', 'MaskedAutoencoder', '__version__', 'apis', 'checkpoint', 'datasets', 'engine',
-    'evaluation', 'models', 'visualization'
+    'MAE', 'InputError', 'MAEDecoder', 'MaskedAutoencoder', '__version__', 'apis', 'checkpoint', 'cli', 'config',
+    'datasets', 'engine', 'evaluation', 'load', 'models', 'visualization'
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name in ROOMS:
+        return importlib.import_module(f'.{name}', __name__)
+    if name in PUBLIC:
+        return getattr(importlib.import_module(f'.{PUBLIC[name]}', __name__), name)
+    raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -2,7 +2,15 @@
 
 A config keeps its host's ``default_scope`` and writes ``type='mae_mm.MAE'``.
 """
-from mmengine import registry as root
+from .dependencies import import_required
+
+import_required()
+
+from mmengine import registry as root  # noqa: E402
+
+from . import hub  # noqa: E402
+
+hub.register()
 
 MODELS = root.Registry('model', parent=root.MODELS, scope='mae_mm', locations=['mae_mm.models'])
 TRANSFORMS = root.Registry('transform', parent=root.TRANSFORMS, scope='mae_mm', locations=['mae_mm.datasets'])

@@ -57,10 +57,11 @@ def test_label_that_is_no_class(error_of, config, tmp_path, workers):
     for split in ('training', 'validation'):
         for kind, suffix, value in (('images', 'jpg', 9), ('annotations', 'png', 77)):
             (tmp_path / kind / split).mkdir(parents=True)
-            cv2.imwrite(str(tmp_path / kind / split / f'a.{suffix}'), np.full((32, 32), value, np.uint8))
+            for name in 'ab':
+                cv2.imwrite(str(tmp_path / kind / split / f'{name}.{suffix}'), np.full((32, 32), value, np.uint8))
     error = error_of(TRAIN, config, '--work-dir', tmp_path / 'w', '--cfg-options', f'data_root={tmp_path}',
                      f'train_dataloader.num_workers={workers}')
-    assert error.endswith('a.png: label 77 is no class; classes are 0 to 10, and 255 is ignored')
+    assert error.endswith('.png: label 77 is no class; classes are 0 to 10, and 255 is ignored')
 
 
 def test_image_that_patches_do_not_tile(error_of, config, trained, tmp_path):

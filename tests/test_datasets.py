@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from mae_mm.datasets import ClassFolder, EpochSampler, ImageFolder, LoadImage
-from mae_mm.datasets.folder import held_out
+from mae_mm.datasets.splitting import held_out
 from mae_mm.errors import InputError
 
 from .conftest import ROOT

@@ -22,7 +22,7 @@ default_hooks = dict(
     sampler_seed=dict(type='DistSamplerSeedHook'))
 custom_hooks = [
     dict(type='mae_mm.SeedStepHook'), dict(type='mae_mm.CheckLossHook'), dict(type='mae_mm.StopHook'),
-    dict(type='mae_mm.BoundHistoryHook')
+    dict(type='mae_mm.BoundHistoryHook'), dict(type='mae_mm.SummaryHook')
 ]
 
 val_cfg = dict(type='ValLoop')

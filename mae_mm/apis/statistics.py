@@ -11,7 +11,7 @@ from ..datasets.nodata import missing_values
 from ..datasets.reading import read_bands
 from ..errors import InputError
 from ..progress import progress_of
-from .inference import images_in
+from .inputs import images_in
 
 
 class Moments:

@@ -9,6 +9,7 @@ COMMANDS = {
     'train': 'pre-train, fine-tune, probe or segment, as a config says',
     'test': 'measure a trained model',
     'predict': 'classify or segment images',
+    'features': 'write the features of images as arrays',
     'knn': 'accuracy of the nearest neighbours of frozen features',
     'probe': 'accuracy of a linear classifier on frozen features',
     'stats': 'mean and deviation of each band of a folder of images',
@@ -16,14 +17,26 @@ COMMANDS = {
     'convert': 'write weights under the names of another project',
     'inspect': 'say what a checkpoint is and holds',
 }
-USAGE = 'usage: mae-mm SUBCOMMAND ...   (mae-mm SUBCOMMAND --help says more)\n\n' + '\n'.join(
-    f'  {name:<10} {does}' for name, does in COMMANDS.items())
+USAGE = '''usage: mae-mm SUBCOMMAND ...   (mae-mm SUBCOMMAND --help says more)
+
+{commands}
+
+for example, with images of your own:
+  mae-mm train pretrain/mae_vit_folder --cfg-options data_root=PHOTOS
+  mae-mm train finetune/vit_folder --cfg-options data_root=CLASSES checkpoint=CHECKPOINT'''.format(
+    commands='\n'.join(f'  {name:<10} {does}' for name, does in COMMANDS.items()))
 
 
 def run(argv: Sequence[str]) -> NoReturn:
     """Run a subcommand and exit; see :func:`mae_mm.cli.common.run_tool`."""
-    from .common import run_tool
+    from ..dependencies import import_required
     name, *rest = argv
+    try:
+        import_required(hosts=True)
+    except ImportError as error:
+        print(f'error: {error}', file=sys.stderr)
+        sys.exit(1)
+    from .common import run_tool
     sys.argv[0] = f'mae-mm {name}'
     run_tool(importlib.import_module(f'.{name}', __package__).main, rest)
 

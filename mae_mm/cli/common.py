@@ -12,16 +12,17 @@ from typing import NoReturn
 import torch.distributed
 from mmengine.config import DictAction
 
-from ..errors import InputError, Stopped
+from ..errors import Incomplete, InputError, Stopped
 
-USER_ERROR, STOPPED = 2, 75  # exit statuses
+INCOMPLETE, USER_ERROR, STOPPED, INTERRUPTED = 1, 2, 75, 130  # exit statuses; the last is the shells' of Ctrl-C
 
 
 def add_common_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument('config', help='a config file, e.g. configs/camvid/...py')
-    parser.add_argument('--work-dir', help='where logs and results go; default: work_dirs/<name of the config>')
+    parser.add_argument('config', help='a config file, or the name of a config of the package, e.g. '
+                                       'pretrain/mae_vit_folder')
+    parser.add_argument('--work-dir', help='where logs and results go; default: work_dirs/NAME_OF_THE_CONFIG')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
-                        help='change settings of the config, e.g. data_root=DIR optim_wrapper.optimizer.lr=1e-4')
+                        help='change settings of the config, e.g. data_root=DIR arch=small batch_size=32')
     parser.add_argument('--launcher', choices=('none', 'pytorch', 'slurm', 'mpi'), default='none',
                         help='set by the dist_*.sh and slurm_*.sh scripts')
     parser.add_argument('--local_rank', '--local-rank', type=int, help=argparse.SUPPRESS)  # old launchers pass it
@@ -35,11 +36,12 @@ def run_tool(main: Callable[[Sequence[str] | None], None], argv: Sequence[str] |
     status = 0
     try:
         main(argv)
-    except KeyboardInterrupt:
-        status = 130
-        print('stopped; train.py --resume goes on from the last checkpoint', file=sys.stderr)
-    except Stopped as stopped:
-        status = STOPPED
+    except KeyboardInterrupt as stopped:  # with what a subcommand has to add
+        status = INTERRUPTED
+        if int(os.environ.get('RANK', 0)) == 0:
+            print('; '.join(['stopped', *map(str, stopped.args)]), file=sys.stderr)
+    except (Stopped, Incomplete) as stopped:
+        status = STOPPED if isinstance(stopped, Stopped) else INCOMPLETE
         print(stopped, file=sys.stderr)
     except Exception as error:
         if not isinstance(error, InputError) and not _while_building(error):

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from mmengine.logging import MMLogger
 
 from ..apis.exporting import OPSETS, TOLERANCE, Exportable, check_target, export_model
-from ..apis.inference import trained_model
+from ..apis.models import trained_model
+from ..checkpoint.reading import read_checkpoint
 from ..config.hardware import fit_to_hardware
 from ..config.reading import read_config
 from .common import add_common_options
@@ -38,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     cfg = read_config(args.config, args.cfg_options, args.work_dir)
     cfg.pop('optim_wrapper', None)  # nothing trains: no word on mixed precision
     fit_to_hardware(cfg, 'none')
-    model, metainfo = trained_model(cfg, args.checkpoint)
+    model, metainfo = trained_model(cfg, read_checkpoint(args.checkpoint), args.checkpoint)
     exportable = Exportable(model)
     metadata = dict(patch_size=exportable.backbone.patch_size,
                     **{key: metainfo[key] for key in ('classes', 'palette') if metainfo.get(key) is not None})

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from mmengine.logging import MMLogger
 
-from ..apis.inference import images_in
+from ..apis.inputs import images_in
 from ..apis.statistics import folder_statistics, table, write_statistics
 from ..datasets.nodata import NAN
 from ..datasets.reading import other_than_rgb

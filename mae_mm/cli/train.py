@@ -1,7 +1,7 @@
 """Train a model.
 
-    python tools/train.py CONFIG [--resume [CHECKPOINT]] [--work-dir DIR] [--auto-scale-lr] [--vis tensorboard wandb]
-                          [--cfg-options ...]
+    mae-mm train CONFIG [--resume [CHECKPOINT]] [--work-dir DIR] [--auto-scale-lr] [--vis tensorboard wandb]
+                        [--cfg-options ...]
 """
 import argparse
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from ..config.hardware import fit_to_hardware
 from ..config.reading import read_config
 from ..config.settle import settle
 from ..config.vis import VIS_BACKENDS, add_vis_backends
-from ..engine.resume import checkpoints_in, latest_checkpoint
+from ..engine.resume import checkpoints_in, last_of_run, latest_checkpoint
 from ..engine.runner import build_runner
 from ..engine.workdir import claimed
 from ..errors import InputError
@@ -45,7 +45,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     settle(cfg, ('train_dataloader', 'val_dataloader'))
     fit_to_hardware(cfg, args.launcher)
     with claimed(cfg.work_dir, start, args.overwrite):
-        build_runner(cfg).train()
+        runner = build_runner(cfg)
+        try:
+            runner.train()
+        except KeyboardInterrupt:
+            last = last_of_run(runner)
+            raise KeyboardInterrupt(*[f'{last} is there: the same command with --resume goes on from it'] if last else
+                                    ()) from None
 
 
 def resumed_from(asked: str | None, work_dir: str) -> str | None:

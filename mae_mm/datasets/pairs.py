@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 from PIL import Image
 
 from ..errors import InputError, listed
-from .folder import held_out
 from .reading import IMAGE_SUFFIXES, size_in_header
+from .splitting import held_out
 
 LABEL_FOLDERS = ('labels', 'annotations', 'masks')  # the first that is there
 SPLITS = {'train': ('train', 'training'), 'val': ('val', 'validation'), 'test': ('test', 'testing')}

@@ -1,14 +1,21 @@
 """How things run: the runner, the loops, hooks, the schedule, the optimizer's groups."""
+from ..dependencies import absent, missing
+from ..registry import OPTIM_WRAPPER_CONSTRUCTORS
 from .checkpoints import CheckpointHook
 from .hooks import BoundHistoryHook, CheckClassesHook, CheckLossHook, SeedStepHook, SyncBuffersHook
 from .loop import EpochBasedTrainLoop, IterBasedTrainLoop
-from .optimizer import LayerDecayConstructor
 from .runner import Runner, build_runner
 from .schedule import WarmupCosineLR
 from .stopping import StopHook
+from .summary import SummaryHook
+
+if not missing('mmpretrain'):
+    from .optimizer import LayerDecayConstructor
+else:
+    LayerDecayConstructor = absent('LayerDecayConstructor', 'mmpretrain', OPTIM_WRAPPER_CONSTRUCTORS)  # type: ignore[misc]
 
 __all__ = [
     'BoundHistoryHook', 'CheckClassesHook', 'CheckLossHook', 'CheckpointHook', 'EpochBasedTrainLoop',
-    'IterBasedTrainLoop', 'LayerDecayConstructor', 'Runner', 'SeedStepHook', 'StopHook', 'SyncBuffersHook',
-    'WarmupCosineLR', 'build_runner'
+    'IterBasedTrainLoop', 'LayerDecayConstructor', 'Runner', 'SeedStepHook', 'StopHook', 'SummaryHook',
+    'SyncBuffersHook', 'WarmupCosineLR', 'build_runner'
 ]

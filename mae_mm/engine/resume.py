@@ -101,3 +101,9 @@ def incomplete(checkpoint: Any, path: str) -> str | None:
 
 def _is_count(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def last_of_run(runner: Any) -> str | None:
+    """The checkpoint that a run wrote last, or the one that it was resumed from, if any is there."""
+    found = runner.message_hub.runtime_info.get('last_ckpt') or (runner._load_from if runner._resume else None)
+    return found if found and os.path.isfile(found) else None

@@ -1,8 +1,11 @@
 """mmengine's runner, which reads checkpoints safely and loads them loudly."""
+import logging
 import re
-from typing import Any
+from itertools import count
+from typing import Any, ClassVar
 
 from mmengine.config import Config
+from mmengine.logging import MMLogger
 from mmengine.model import BaseTTAModel, is_model_wrapper
 from mmengine.registry import OPTIMIZERS
 from mmengine.runner import BaseLoop
@@ -17,6 +20,9 @@ from .resume import incomplete
 # mmengine's notes on its own deprecated parts, which it uses by itself.
 _LOG_NOISE = re.compile(r'"FileClient" will be deprecated|"HardDiskBackend" is the alias|'
                         r'Reach the end of the dataloader')
+# What the log file has and the console does not: hundreds of lines before the first of training.
+_FILE_ONLY = re.compile(r'\s*-+\s+System environment:|Config:\n|Hooks will be executed in|Distributed training is not|'
+                        r'Checkpoints will be saved to|Exp name: ')
 
 
 @RUNNERS.register_module()
@@ -28,6 +34,29 @@ class Runner(_Runner):
     """
 
     samples_done: int | None = None  # of the run that is resumed: how far its loop was
+    _timestamp: str
+    _times_taken: ClassVar[set[str]] = set()
+
+    def setup_env(self, env_cfg: dict) -> None:
+        """mmengine's, whose time stamp becomes the run's name: two runs of one second get different ones.
+
+        Of the same name they would share a logger, a scope of registries and a log folder.
+        """
+        super().setup_env(env_cfg)
+        seconds = self._timestamp
+        following = (f'{seconds}_{number}' for number in count(2))
+        while self._timestamp in self._times_taken:
+            self._timestamp = next(following)
+        self._times_taken.add(self._timestamp)
+
+    def build_logger(self, *args: Any, **kwargs: Any) -> MMLogger:
+        """mmengine's, which leaves out its notes on itself, and on the console what nobody reads there."""
+        logger = super().build_logger(*args, **kwargs)
+        for handler in logger.handlers:
+            handler.addFilter(lambda record: not _LOG_NOISE.search(record.getMessage()))
+            if not isinstance(handler, logging.FileHandler):
+                handler.addFilter(lambda record: not _FILE_ONLY.match(record.getMessage()))
+        return logger
 
     def scale_lr(self, optim_wrapper: Any, auto_scale_lr: dict | None = None) -> None:
         """mmengine's, which leaves out that gradients of several batches make one step."""
@@ -63,13 +92,14 @@ class Runner(_Runner):
 
 
 def build_runner(cfg: Config) -> Runner:
-    """A runner for a config, whose log leaves out mmengine's notes on itself."""
+    """A runner for a config.
+
+    Raises:
+        ValueError: an optimizer that nobody knows.
+    """
     optimizer = cfg.get('optim_wrapper', {}).get('optimizer', {}).get('type')
     with OPTIMIZERS.switch_scope_and_registry(cfg.get('default_scope')) as optimizers:
         known = not isinstance(optimizer, str) or optimizers.get(optimizer) is not None
     if not known:  # a bare TypeError in mmengine
         raise InputError(f'optim_wrapper.optimizer.type: there is no optimizer {optimizer!r}')
-    runner: Runner = Runner.from_cfg(cfg)
-    for handler in runner.logger.handlers:
-        handler.addFilter(lambda record: not _LOG_NOISE.search(record.getMessage()))
-    return runner
+    return Runner.from_cfg(cfg)

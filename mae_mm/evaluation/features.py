@@ -12,9 +12,16 @@ from torch.utils.data import DataLoader
 from ..errors import InputError
 from ..progress import progress_of
 
+BATCH = 250  # images whose features are computed at a time
 QUERIES = 256  # at a time
 PENALTY = .01  # scikit-learn's C, the inverse of the weights' penalty
 NEIGHBOURS = (1, 10, 20, 100)
+
+
+def pooled(model: Any, images: Tensor) -> Tensor:
+    """``(B, C)`` float32 on the CPU: what ``model.backbone`` pools, or the mean of its last map over the patches."""
+    output = model.backbone(images)[-1]  # B C, or B C h w
+    return (output.mean(dim=(2, 3)) if output.dim() == 4 else output).float().cpu()
 
 
 @torch.no_grad()
@@ -31,8 +38,7 @@ def mean_features(model: Any, loader: Any) -> tuple[Tensor, Tensor]:
     with progress_of(len(loader.dataset)) as progress:
         for batch in loader:
             batch = model.data_preprocessor(batch, False)
-            output = model.backbone(batch['inputs'])[-1]  # B C, or B C h w
-            features.append((output.mean(dim=(2, 3)) if output.dim() == 4 else output).float().cpu())
+            features.append(pooled(model, batch['inputs']))
             labels += [sample.gt_label.item() for sample in batch['data_samples']]
             progress.update(len(features[-1]))
     return torch.cat(features), torch.tensor(labels)
@@ -90,7 +96,7 @@ def neighbours_accuracy(train: tuple[Tensor, Tensor], test: tuple[Tensor, Tensor
     return (right / len(test[1])).tolist()
 
 
-def labelled_loader(dataset: dict, batch_size: int = 250, num_workers: int = 0) -> DataLoader:
+def labelled_loader(dataset: dict, batch_size: int = BATCH, num_workers: int = 0) -> DataLoader:
     """A loader of the images of a data set's config, in order."""
     return Runner.build_dataloader(dict(
         batch_size=batch_size, num_workers=num_workers, collate_fn=dict(type='default_collate'),

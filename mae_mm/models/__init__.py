@@ -1,10 +1,21 @@
 """The models, in the order in which an image meets them."""
+from ..dependencies import absent, missing
+from ..registry import MODELS
 from .decoder import MAEDecoder
-from .heads import UPerHead
-from .preprocessing import BandsPreprocessor, BandsSegPreprocessor
 from .pretrainer import MaskedAutoencoder, Reconstruction
-from .segmentor import EncoderDecoder
 from .vit import MAE
+
+if not missing('mmseg'):
+    from .heads import UPerHead
+    from .segmentor import EncoderDecoder
+else:
+    UPerHead, EncoderDecoder = (absent(name, 'mmseg', MODELS) for name in ('UPerHead', 'EncoderDecoder'))  # type: ignore[misc]
+if not missing('mmseg') and not missing('mmpretrain'):
+    from .preprocessing import BandsPreprocessor, BandsSegPreprocessor
+else:
+    BandsPreprocessor, BandsSegPreprocessor = (  # type: ignore[misc]
+        absent(name, 'mmseg' if missing('mmseg') else 'mmpretrain', MODELS)
+        for name in ('BandsPreprocessor', 'BandsSegPreprocessor'))
 
 __all__ = [
     'MAE', 'BandsPreprocessor', 'BandsSegPreprocessor', 'EncoderDecoder', 'MAEDecoder', 'MaskedAutoencoder',
