@@ -89,7 +89,7 @@ def test_checkpoints_that_cannot_be_used(error_of, config, trained, tmp_path):
     assert 'none.pth: no such checkpoint' in error_of(TEST, config, 'none.pth', '--work-dir', tmp_path)
     whole = (work_dir / 'iter_6.pth').read_bytes()
     (tmp_path / 'cut.pth').write_bytes(whole[:len(whole) // 2])
-    assert 'cut.pth is not a checkpoint, or a damaged one' in error_of(TEST, config, tmp_path / 'cut.pth')
+    assert 'cut.pth is not a checkpoint, or is damaged' in error_of(TEST, config, tmp_path / 'cut.pth')
     torch.save(torch.load(work_dir / 'iter_6.pth')['state_dict'], tmp_path / 'weights.pth')
     assert 'cannot be resumed from, it holds no meta' in error_of(
         TRAIN, config, '--work-dir', tmp_path, '--resume', tmp_path / 'weights.pth')

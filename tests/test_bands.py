@@ -402,7 +402,7 @@ def test_starting_from_rgb_is_reported(folders, tmp_path, capsys, monkeypatch):
     pretrain = config_of(folders, '5', tmp_path, 'pretrain/mae_vit_folder',
                          "model['decoder'] = dict(embed_dims=16, num_layers=1, num_heads=2)\n")
     assert run_inside('tools/train.py', pretrain, *options, 'load_from=rgb.pth', 'bands=2,1,0,None,None') == 0
-    assert 'newly initialised 0; ignored 0; bands 0 from 2' in capsys.readouterr().out
+    assert '0 newly initialised; 0 ignored; bands 0 from 2' in capsys.readouterr().out
 
 
 def test_bands_that_do_not_fit_are_told_before_a_run(folders, tmp_path, error_of):

@@ -108,11 +108,11 @@ def test_pooled_tokens_are_those_of_the_maps(bias):
 
 @pytest.mark.parametrize('options, says', [
     (dict(out_type='mean'), "out_type='mean' is not one of featmap, cls_token, avg_featmap"),
-    (dict(out_type='cls_token', out_indices=[1, 2]), 'is of the last layer'),
-    (dict(trainable_layers=.7), 'trainable_layers=0.7 is none of 0, 0.5, 1, 2, ... 3'),
-    (dict(trainable_layers=4), 'trainable_layers=4 is none of'),
-    (dict(trainable_layers=1, frozen_stages=0), 'give one'),
-    (dict(frozen_stages=4), 'frozen_stages=4 is not from -1 to the 3 layers')])
+    (dict(out_type='cls_token', out_indices=[1, 2]), 'works on the last layer only'),
+    (dict(trainable_layers=.7), 'trainable_layers=0.7 is not one of 0, 0.5, 1, 2, ... 3'),
+    (dict(trainable_layers=4), 'trainable_layers=4 is not one of'),
+    (dict(trainable_layers=1, frozen_stages=0), 'give only one'),
+    (dict(frozen_stages=4), 'frozen_stages=4 is not between -1 and 3')])
 def test_poolings_and_depths_that_are_not_there(options, says):
     with pytest.raises(ValueError, match=says.replace('(', r'\(')):
         MAE(**SIZES, **options)
@@ -210,7 +210,7 @@ def test_what_does_not_fit_is_told(classify, classifier, classes, error_of, tmp_
 
     assert 'model.head.num_classes=5, and the data has 3 classes (a, b, c); --cfg-options model.head.' in train(
         'model.head.num_classes=5')
-    assert 'trainable_layers=9 is none of' in train('model.backbone.trainable_layers=9')
+    assert 'trainable_layers=9 is not one of' in train('model.backbone.trainable_layers=9')
     assert 'starts from a pre-trained encoder and names none: --cfg-options checkpoint=FILE' in train(
         'model.backbone.init_cfg.type=Pretrained', 'model.backbone.init_cfg.checkpoint=None')
     torch.save({'fc.weight': torch.ones(2, 2)}, tmp_path / 'other.pth')
