@@ -30,10 +30,10 @@ $(INSTALLED): $(wildcard requirements/*.txt) setup.py setup.cfg
 
 demo: $(INSTALLED)
 	$(PY) tools/dataset_converters/digit_scenes.py data/digit_scenes
-	$(PY) tools/train.py $(DEMO_PRETRAIN) --work-dir $(DEMO)/pretrain
-	$(PY) tools/train.py $(DEMO_CONFIG) --work-dir $(DEMO)/pretrained --cfg-options \
+	$(PY) tools/train.py $(DEMO_PRETRAIN) --work-dir $(DEMO)/pretrain --overwrite
+	$(PY) tools/train.py $(DEMO_CONFIG) --work-dir $(DEMO)/pretrained --overwrite --cfg-options \
 		checkpoint=$$(cat $(DEMO)/pretrain/last_checkpoint)
-	$(PY) tools/train.py $(DEMO_CONFIG) --work-dir $(DEMO)/scratch
+	$(PY) tools/train.py $(DEMO_CONFIG) --work-dir $(DEMO)/scratch --overwrite
 	for run in pretrained scratch; do \
 		$(PY) tools/test.py $(DEMO_CONFIG) $$(cat $(DEMO)/$$run/last_checkpoint) --work-dir $(DEMO)/$$run \
 			--show-dir $(DEMO)/$$run/pictures || exit; \
@@ -44,7 +44,7 @@ demo: $(INSTALLED)
 
 cifar-table: $(INSTALLED)
 	test -e $(CIFAR_WORK)/epoch_30.pth || $(PY) tools/train.py $(CIFAR_PRETRAIN) --work-dir $(CIFAR_WORK) \
-		$$(test -e $(CIFAR_WORK)/last_checkpoint && echo --resume) --cfg-options data_root=$(CIFAR) randomness.seed=0
+		--resume auto --cfg-options data_root=$(CIFAR) randomness.seed=0
 	$(PY) tools/cifar_table.py $(CIFAR_WORK)/epoch_30.pth --data $(CIFAR)
 
 check: $(INSTALLED)

@@ -48,7 +48,7 @@ setup(
     cmdclass={'build_py': BuildWithConfigs},
     entry_points={'console_scripts': ['mae-mm = mae_mm.cli:main']},
     python_requires='>=3.10',
-    install_requires=['torch>=2.6', 'numpy>=1.24', 'safetensors>=0.4'],
+    install_requires=['torch>=2.6', 'numpy>=1.24', 'safetensors>=0.4', 'tifffile>=2023.7'],
     # The OpenMMLab packages come under several distribution names (mmcv, mmcv-lite, onedl-mmcv, ...) that install
     # the same modules. Whoever has one of them keeps it; mae_mm checks the modules themselves.
     extras_require={
@@ -57,5 +57,6 @@ setup(
             'torchvision', 'scikit-learn'
         ],
         'export': ['onnx', 'onnxscript', 'onnxruntime'],
+        'tiff': ['imagecodecs'],  # LZW, JPEG and other compressions of TIFF files
         'demo': ['scikit-learn', 'scikit-image'],
     })

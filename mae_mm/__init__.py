@@ -17,11 +17,12 @@ if TYPE_CHECKING:
     from .models import MAE, MAEDecoder, MaskedAutoencoder
 
 ROOMS = ('apis', 'checkpoint', 'cli', 'config', 'datasets', 'engine', 'evaluation', 'models', 'visualization')
-PUBLIC = {'MAE': 'models', 'MAEDecoder': 'models', 'MaskedAutoencoder': 'models'}  # name -> its room
+# Name -> where it is.
+PUBLIC = {'MAE': 'models', 'MAEDecoder': 'models', 'MaskedAutoencoder': 'models', 'load': 'apis.models'}
 
 __all__ = [
     'MAE', 'InputError', 'MAEDecoder', 'MaskedAutoencoder', '__version__', 'apis', 'checkpoint', 'cli', 'config',
-    'datasets', 'engine', 'evaluation', 'models', 'visualization'
+    'datasets', 'engine', 'evaluation', 'load', 'models', 'visualization'
 ]
 
 

@@ -10,6 +10,14 @@ class InputError(ValueError):
     """
 
 
+class Stopped(Exception):
+    """A run was asked to stop, and has: the message says where it goes on. The tools exit with status 75."""
+
+
+class Incomplete(Exception):
+    """What could be done is done, and the message names what could not. The tools exit with status 1."""
+
+
 def listed(names: Iterable[str]) -> str:
     """The first three of some names, none longer than a line."""
     names = list(names)

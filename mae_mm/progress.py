@@ -1,16 +1,27 @@
-"""Progress of what takes longer than a moment."""
+"""Progress of what takes longer than a moment, and what a user is told before a run."""
 import contextlib
+import io
+import logging
+import os
 import sys
 from collections.abc import Iterator
 
+from mmengine.logging import print_log
 from mmengine.utils import ProgressBar
 
 
 @contextlib.contextmanager
-def progress_of(count: int) -> Iterator[ProgressBar]:
+def progress_of(count: int, shown: bool = True) -> Iterator[ProgressBar]:
     """mmengine's bar on the standard error, whose line ends whatever happens."""
-    bar = ProgressBar(count, file=sys.stderr)
+    stream = sys.stderr if shown else io.StringIO()
+    bar = ProgressBar(count, file=stream)
     try:
         yield bar
     finally:
-        sys.stderr.write('\n')
+        stream.write('\n')
+
+
+def tell(message: str, level: int = logging.INFO) -> None:
+    """A line of the log, which the first of several processes writes."""
+    if int(os.environ.get('RANK', 0)) == 0:
+        print_log(message, logger='current', level=level)

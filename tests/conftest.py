@@ -14,6 +14,8 @@ from mmengine.registry import DefaultScope
 
 from mae_mm.cli import run
 
+from .own_data import scenes as make_scenes
+
 torch.set_num_threads(1)  # two workers share two cores; sums are the same in every order of tests
 
 # Tool -> the subcommand that it is.
@@ -104,7 +106,7 @@ def run_tool(*args, status=0, **environment) -> str:
 def run_inside(tool: str, *args) -> int:
     """The same in this process, which saves the time of starting one; the exit status."""
     with pytest.raises(SystemExit) as stopped:
-        run([COMMANDS[tool], *map(str, args)])
+        run([COMMANDS.get(tool, tool), *map(str, args)])
     return stopped.value.code
 
 
@@ -143,3 +145,19 @@ def error_of(capsys, monkeypatch):
         return last
 
     return call
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Twelve images of 64 x 80 with label maps of three classes, and a classes.txt."""
+    make_scenes(tmp_path / 'scenes')
+    return tmp_path / 'scenes'
+
+
+@pytest.fixture
+def told(monkeypatch):
+    """The lines that a user is told before a run."""
+    lines = []
+    for name in ('mae_mm.datasets.classes', 'mae_mm.datasets.segmentation', 'mae_mm.config.labels'):
+        monkeypatch.setattr(f'{name}.tell', lambda message, level=logging.INFO: lines.append(message))
+    return lines

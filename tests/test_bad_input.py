@@ -57,10 +57,11 @@ def test_label_that_is_no_class(error_of, config, tmp_path, workers):
     for split in ('training', 'validation'):
         for kind, suffix, value in (('images', 'jpg', 9), ('annotations', 'png', 77)):
             (tmp_path / kind / split).mkdir(parents=True)
-            cv2.imwrite(str(tmp_path / kind / split / f'a.{suffix}'), np.full((32, 32), value, np.uint8))
+            for name in 'ab':
+                cv2.imwrite(str(tmp_path / kind / split / f'{name}.{suffix}'), np.full((32, 32), value, np.uint8))
     error = error_of(TRAIN, config, '--work-dir', tmp_path / 'w', '--cfg-options', f'data_root={tmp_path}',
                      f'train_dataloader.num_workers={workers}')
-    assert error.endswith('a.png: label 77 is no class; classes are 0 to 10, and 255 is ignored')
+    assert error.endswith('.png: label 77 is no class; classes are 0 to 10, and 255 is ignored')
 
 
 def test_image_that_patches_do_not_tile(error_of, config, trained, tmp_path):
@@ -88,7 +89,7 @@ def test_checkpoints_that_cannot_be_used(error_of, config, trained, tmp_path):
     assert 'none.pth: no such checkpoint' in error_of(TEST, config, 'none.pth', '--work-dir', tmp_path)
     whole = (work_dir / 'iter_6.pth').read_bytes()
     (tmp_path / 'cut.pth').write_bytes(whole[:len(whole) // 2])
-    assert 'cut.pth is not a checkpoint, or a damaged one' in error_of(TEST, config, tmp_path / 'cut.pth')
+    assert 'cut.pth is not a checkpoint, or is damaged' in error_of(TEST, config, tmp_path / 'cut.pth')
     torch.save(torch.load(work_dir / 'iter_6.pth')['state_dict'], tmp_path / 'weights.pth')
     assert 'cannot be resumed from, it holds no meta' in error_of(
         TRAIN, config, '--work-dir', tmp_path, '--resume', tmp_path / 'weights.pth')

@@ -56,7 +56,7 @@ def test_the_first_lines_of_a_training_say_what_is_trained(trained):
     assert re.search(r'Iter\(train\).* eta: \d', lines[first])
     log, = work_dir.glob('*/*.log')
     assert re.search(rf'log +{re.escape(str(log))}', start)
-    for kept in ('System environment', "type='mae_mm.EncoderDecoder'", 'Hooks will be executed', 'Training of tiny.py'):
+    for kept in ('System environment', "type='mae_mm.EncoderDecoder'", 'Hooks will be executed', 'Training of'):
         assert kept in log.read_text()
 
 
@@ -148,8 +148,9 @@ def test_a_few_images_of_each_class_are_enough_to_fine_tune(number, tmp_path, ca
 ], ids=['one machine', 'a port', 'two machines'])
 @pytest.mark.parametrize('script', ['dist_train.sh', 'dist_test.sh'])
 def test_processes_meet_at_a_free_port_unless_one_is_given(script, environment, expected):
-    done = subprocess.run(['bash', ROOT / 'tools' / script, 'c.py', *(['w.pth'] if 'test' in script else []), '2'],
-                          text=True, capture_output=True, check=True, env={**os.environ, 'PYTHON': 'echo', **environment})
+    files = ['c.py', 'w.pth'] if 'test' in script else ['c.py']
+    done = subprocess.run(['bash', ROOT / 'tools' / script, *files, '2'], text=True, capture_output=True, check=True,
+                          env={**os.environ, 'PYTHON': 'echo', **environment})
     _, *arguments = done.stdout.split()
     assert arguments[:arguments.index('--nproc-per-node=2')] == expected
 

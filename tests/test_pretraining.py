@@ -160,16 +160,17 @@ def test_a_linear_probe_separates_what_is_linear():
 def test_the_probe_prints_a_line_for_each_checkpoint(pretraining, pretrained, tmp_path):
     work_dir, _ = pretrained
     rng = np.random.default_rng(0)
-    for split in ('train', 'test'):
+    for split in ('train', 'val'):
         for name, level in (('dark', 40), ('light', 200)):
             (tmp_path / split / name).mkdir(parents=True)
             for i in range(6):
                 image = rng.integers(level - 30, level + 30, size=(32, 32, 3)).astype(np.uint8)
                 cv2.imwrite(str(tmp_path / split / name / f'{i}.png'), image)
-    output = run_tool('tools/probe.py', pretraining, 'untrained', work_dir / 'epoch_2.pth', '--train',
-                      tmp_path / 'train', '--test', tmp_path / 'test')
+    output = run_tool('tools/probe.py', pretraining, 'untrained', work_dir / 'epoch_2.pth', '--cfg-options',
+                      f'data_root={tmp_path}')
+    assert '12 training images and 12 test images of 2 classes' in output
     lines = output.strip().splitlines()[-2:]
-    assert lines[0].endswith('%  untrained') and lines[1].endswith(f'%  {work_dir}/epoch_2.pth')
+    assert lines[0].endswith('  untrained') and lines[1].endswith(f'  {work_dir}/epoch_2.pth')
     assert float(lines[1].split()[0]) == 100.
 
 

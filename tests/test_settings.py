@@ -73,12 +73,12 @@ def test_a_config_that_inherits_has_the_settings_too(tmp_path):
 
 def test_what_feeds_nothing_is_refused(tmp_path):
     path = tmp_path / 'mine.py'
-    path.write_text(f"_base_ = '{ROOT}/configs/pretrain/mae_vit_folder.py'\nunused = 2\n"
+    path.write_text(f"_base_ = '{ROOT}/configs/pretrain/mae_vit_folder.py'\n_unused = 2\n"
                     "train_dataloader = dict(batch_size=7)\nval_dataloader = dict(batch_size=7)\n"
                     "test_dataloader = val_dataloader\nauto_scale_lr = dict(base_batch_size=7)\n"
                     "optim_wrapper = dict(optimizer=dict(lr=1.))\n")
-    for key in ('unused', 'batch_size', 'lr'):
-        with pytest.raises(InputError, match=f'--cfg-options {key}=5: no setting of the run follows from'):
+    for key in ('_unused', 'batch_size', 'lr'):
+        with pytest.raises(InputError, match=f"--cfg-options {key}=5: '{key}' changes no setting of the run"):
             read_config(str(path), {key: 5})
     with pytest.raises(InputError, match="the config has no 'img_sise'; is it 'img_size'?"):
         read_config(str(path), dict(img_sise=5))

@@ -9,17 +9,16 @@ import os
 from collections.abc import Sequence
 
 try:
+    from mae_mm.apis.frozen import FrozenFeatures
     from mae_mm.cli.common import run_tool
     from mae_mm.config.checks import check_data
     from mae_mm.config.hardware import fit_to_hardware
     from mae_mm.config.reading import read_config
     from mae_mm.config.settle import settle
     from mae_mm.engine.runner import build_runner
-    from mae_mm.evaluation.features import labelled_loader, mean_features, neighbours_accuracy
+    from mae_mm.evaluation.features import neighbours_accuracy
 except ImportError as error:
     raise SystemExit(f'error: {error}') from None
-
-from mmengine.registry import MODELS, init_default_scope
 
 FINETUNE = 'configs/finetune/vit-tiny-p4_1xb50-coslr-20e_cifar10-1000.py'
 LINEAR = 'configs/linear_probe/vit-tiny-p4_1xb100-coslr-90e_cifar10-1000.py'
@@ -44,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parser.parse_args(argv)
 
     init = {'checkpoint': args.checkpoint}
-    rows = {f'{NEIGHBOURS} nearest neighbours': [neighbours(args.data, init)]}
+    rows = {f'{NEIGHBOURS} nearest neighbours': [neighbours(args.data, args.checkpoint)]}
     for way, (config, layers) in TRAINED.items():
         options = {} if way == 'from scratch' else {**init, 'model.backbone.trainable_layers': layers}
         rows[way] = [train(config, {**options, 'data_root': args.data, 'randomness.seed': seed},
@@ -65,17 +64,10 @@ def train(config: str, options: dict, work_dir: str) -> float:
     return runner.message_hub.get_scalar('val/accuracy/top1').current()
 
 
-def neighbours(data: str, init: dict) -> float:
-    cfg = read_config(FINETUNE, {**init, 'data_root': data})
-    check_data(cfg, ('train_dataloader', 'val_dataloader'))
-    settle(cfg, ('train_dataloader', 'val_dataloader'))
-    init_default_scope(cfg.default_scope)
-    model = MODELS.build(cfg.model)
-    model.init_weights()
-    voters, asked = cfg.train_dataloader.dataset, cfg.val_dataloader.dataset
-    voters.pipeline = asked.pipeline
-    train_features, test_features = (mean_features(model, labelled_loader(dataset)) for dataset in (voters, asked))
-    return 100 * neighbours_accuracy(train_features, test_features, [NEIGHBOURS])[0]
+def neighbours(data: str, checkpoint: str) -> float:
+    """The accuracy of the nearest neighbours, in percent."""
+    features = FrozenFeatures(FINETUNE, dict(data_root=data))
+    return 100 * neighbours_accuracy(*features.of(checkpoint), [NEIGHBOURS])[0]
 
 
 if __name__ == '__main__':

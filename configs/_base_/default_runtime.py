@@ -1,5 +1,10 @@
 custom_imports = dict(imports=['mae_mm'], allow_failed_imports=False)
 
+# Images other than 8-bit RGB (docs/bands.md): statistics=FILE, which `mae-mm stats DIR` writes, or in a config
+# statistics = dict(mean=[...], std=[...]). No `statistics = None` here: mmengine lets no dict take its place.
+bands = None  # which band of the checkpoint each one starts from, None for a new one: [2, 1, 0, None, None]
+picture_bands = None  # shown as red, green and blue; None: the first three
+
 env_cfg = dict(
     cudnn_benchmark=True,
     mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0),
@@ -13,10 +18,11 @@ default_hooks = dict(
     timer=dict(type='IterTimerHook'),
     logger=dict(type='LoggerHook', interval=50),
     param_scheduler=dict(type='ParamSchedulerHook'),
-    checkpoint=dict(type='mae_mm.CheckpointHook', max_keep_ckpts=3),
+    checkpoint=dict(type='mae_mm.CheckpointHook', max_keep_ckpts=3, minutes=30),
     sampler_seed=dict(type='DistSamplerSeedHook'))
 custom_hooks = [
-    dict(type='mae_mm.SeedStepHook'), dict(type='mae_mm.CheckLossHook'), dict(type='mae_mm.SummaryHook')
+    dict(type='mae_mm.SeedStepHook'), dict(type='mae_mm.CheckLossHook'), dict(type='mae_mm.StopHook'),
+    dict(type='mae_mm.BoundHistoryHook'), dict(type='mae_mm.SummaryHook')
 ]
 
 val_cfg = dict(type='ValLoop')

@@ -18,6 +18,7 @@ from torch.overrides import TorchFunctionMode
 from ..checkpoint.writing import AtomicBackend
 from ..errors import InputError
 from ..models import MAE
+from ..models.preprocessing import OfBands
 
 INPUT, OUTPUT = 'images', 'logits'
 PACKAGES = ('onnx', 'onnxscript', 'onnxruntime')
@@ -33,6 +34,7 @@ Function = Callable[[Tensor], Tensor]
 class Exportable(nn.Module):
     """A model as a function of RGB images, ``(B, 3, H, W)`` of 0 to 255, without data samples.
 
+    A model of other images takes their bands as they are stored, ``(B, C, H, W)`` in the order of the files.
     A segmentor gives the logits of all classes at the images' size, of whole images whatever ``test_cfg.mode`` says;
     a classifier those of the images; a model for pre-training the encoder's last map.
     """
@@ -65,7 +67,8 @@ class Exportable(nn.Module):
     def _normalise(self, images: Tensor) -> Tensor:
         preprocessor: Any = self.model.data_preprocessor
         turns = getattr(preprocessor, '_channel_conversion', getattr(preprocessor, 'to_rgb', False))
-        if images.shape[1] == 3 and not turns:  # trained on images as they are loaded: BGR
+        of_bands = isinstance(preprocessor, OfBands)
+        if images.shape[1] == 3 and not turns and not of_bands:  # trained on images as they are loaded: BGR
             images = images.flip(1)
         if not getattr(preprocessor, '_enable_normalize', False):
             return images
@@ -86,7 +89,7 @@ def trace(model: Exportable, size: Size, dynamic: bool) -> ExportedProgram:
     axes: dict[int, Any] = {0: Dim('batch')}
     if dynamic:
         axes |= {2: p * Dim('rows', min=SMALLEST), 3: p * Dim('columns', min=SMALLEST)}
-        h, w = h + 1, w + 2  # no size that a comparison could single out
+        h, w = max(h, SMALLEST) + 1, max(w, SMALLEST) + 2  # no size that a comparison could single out
     images = torch.zeros(2, model.backbone.in_channels, h * p, w * p)
     with PoolByProducts():
         return torch.export.export(model, (images, ), dynamic_shapes=(axes, ), strict=False)
@@ -203,6 +206,10 @@ def check_shapes(model: Exportable, size: Size, dynamic: bool) -> list[tuple[int
 
 
 def _difference(model: Exportable, function: Function, shape: tuple[int, ...]) -> float:
-    images = torch.randint(256, shape, generator=torch.Generator().manual_seed(0)).float()
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randint(256, shape, generator=generator).float()
+    preprocessor: Any = model.model.data_preprocessor
+    if isinstance(preprocessor, OfBands):  # of any range
+        images = torch.randn(shape, generator=generator) * preprocessor.std + preprocessor.mean
     expected, found = model(images), function(images)
     return float((expected - found).abs().max()) if expected.shape == found.shape else math.inf

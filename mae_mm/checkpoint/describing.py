@@ -15,7 +15,7 @@ HEADS = {'backbone': {768: 12, 1024: 16, 1280: 16}, 'decoder': {512: 16}}
 
 @dataclass
 class Transformer:
-    """An encoder or a decoder; ``num_heads`` and ``grid`` are None if nothing tells them."""
+    """An encoder or a decoder; ``num_heads`` and ``grid`` are None if they are unknown."""
     embed_dims: int
     num_layers: int
     hidden_dims: int
@@ -25,7 +25,7 @@ class Transformer:
 
 @dataclass
 class Description:
-    """What a file holds: an encoder, and perhaps a decoder, a classifier of so many classes, other heads' names."""
+    """What a file holds: an encoder, and perhaps a decoder, a classifier of so many classes, and other parts."""
     backbone: Transformer
     patch_size: int
     in_channels: int
@@ -35,6 +35,7 @@ class Description:
     pooled: bool  # a norm of the mean of the patches
     decoder: Transformer | None
     num_classes: int | None
+    num_labels: int | None  # classes of a segmentor's convolution
     heads: list[str]
 
 
@@ -54,7 +55,7 @@ def describe(weights: Mapping[str, Tensor]) -> Description:
         decoder = _transformer(full, 'decoder', told.get('decoder', {})) if 'decoder.pred.weight' in full else None
     except (KeyError, ValueError, IndexError) as error:
         raise InputError(f'an incomplete encoder or decoder: {error}') from None
-    head = full.get('head.fc.weight')
+    head, labels = full.get('head.fc.weight'), full.get('decode_head.conv_seg.weight')
     return Description(
         backbone, patch_size, in_channels,
         rel_pos_bias='backbone.layers.0.attn.relative_position_bias_table' in full,
@@ -63,6 +64,7 @@ def describe(weights: Mapping[str, Tensor]) -> Description:
         pooled='backbone.fc_norm.weight' in full,
         decoder=decoder,
         num_classes=None if head is None else len(head),
+        num_labels=None if labels is None else len(labels),
         heads=sorted({name.split('.')[0] for name in full} - {'backbone', 'decoder', 'head'}))
 
 

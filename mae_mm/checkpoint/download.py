@@ -28,6 +28,7 @@ SHA256_IN_NAME = re.compile(r'-(?!20[0-9]{6}\.)([0-9a-f]{8,64})\.(?:pth|pt|safet
 CHUNK = 1 << 20  # bytes
 TIMEOUT = 60  # seconds without a byte
 PARTIAL = '.partial'
+HASH_SUFFIX = '.sha256'  # of the file with the hash of a checkpoint, beside it
 
 
 def published_hash(url: str) -> tuple[str, str] | None:

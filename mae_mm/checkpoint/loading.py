@@ -9,6 +9,8 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from ..errors import InputError, listed
+from .architectures import advice
+from .bands import PROJECTION, Rule, take_bands, told_bands
 from .formats import convert
 from .grids import decide_grid
 from .reading import read_checkpoint, tensors_of
@@ -19,7 +21,7 @@ RESIZED = re.compile(r'(.+\.)?(pos_embed|relative_position_bias_table)')
 NEW_IN_BACKBONE = r'layers\.\d+\.(attn\.relative_position_bias_table|gamma_[12])|fc_norm\.(weight|bias)'
 # Last normalisations, of the tokens or of their mean: a backbone has one of them or none.
 LAST_NORM = ('ln1.', 'fc_norm.')
-INIT_OPTIONS = ('type', 'checkpoint', 'grid', 'bias_resize')
+INIT_OPTIONS = ('type', 'checkpoint', 'grid', 'bias_resize', 'bands')
 
 
 def load_weights(source: str, trust: bool = False) -> 'OrderedDict[str, Tensor]':
@@ -76,20 +78,28 @@ def weights_for(model: nn.Module, checkpoint: Any, source: str) -> Mapping[str, 
 
 
 def load_into(model: nn.Module, weights: Mapping[str, Tensor], source: str, new: str = '(?!)',
-              ignored: Sequence[str] = (), grid: Any = None, bias_resize: str = 'bicubic') -> None:
+              ignored: Sequence[str] = (), grid: Any = None, bias_resize: str = 'bicubic',
+              bands: Rule | None = None) -> None:
     """Load weights that must match the model by name and, but for positions, by shape; and report it.
 
     Args:
         source: where they come from, for the messages.
         new: pattern of parameters that may be missing from the weights; they keep their values.
         ignored: names that were left aside, for the report.
-        grid: ``(height, width)`` in patches of the weights' positions, if their file does not tell.
+        grid: ``(height, width)`` in patches of the weights' positions, if their file does not store it.
         bias_resize: how tables are resized, ``'bicubic'`` or ``'geometric'``.
+        bands: which of the weights' bands each of the model's starts from; see :func:`.bands.take_bands`.
 
     Raises:
         ValueError: with the names of what does not match; nothing has been loaded then.
     """
     state = model.state_dict()
+    projection = next((tensor for name, tensor in state.items() if PROJECTION.fullmatch(name)), None)
+    if projection is not None:
+        try:
+            weights = take_bands(weights, bands, projection.shape[1])
+        except InputError as error:
+            raise InputError(f'{source}: {error}') from None
     missing = [name for name in state if name not in weights]
     shared = [name for name in weights if name in state]
     problems = {
@@ -101,7 +111,7 @@ def load_into(model: nn.Module, weights: Mapping[str, Tensor], source: str, new:
     }
     if any(problems.values()):
         told = '; '.join(f'{what}: {listed(names)}' for what, names in problems.items() if names)
-        raise InputError(f'{source} does not fit the model: {told}. Use the config that the checkpoint was made with')
+        raise InputError(f'{source} does not fit the model: {told}. {advice(weights, state)}')
     placed = OrderedDict(weights)
     try:
         placed._metadata = _with_grids(model, weights, grid, bias_resize)  # type: ignore[attr-defined]
@@ -110,8 +120,10 @@ def load_into(model: nn.Module, weights: Mapping[str, Tensor], source: str, new:
     model.load_state_dict(placed, strict=False)
     resized = [name for name in shared if weights[name].shape != state[name].shape]
     print_log(
-        f'{source}: loaded {len(state) - len(missing)} tensors, of them resized {len(resized)}; newly initialised '
-        f'{len(missing)}{_examples(missing)}; ignored {len(ignored)}{_examples(ignored)}', logger='current')
+        f'{source}: {len(state) - len(missing)} tensors loaded, {len(resized)} of them resized; '
+        f'{len(missing)} newly initialised{_examples(missing)}; {len(ignored)} ignored{_examples(ignored)}'
+        f'{told_bands(bands)}',
+        logger='current')
 
 
 def _shape(tensor: Tensor) -> str:
@@ -149,7 +161,7 @@ def initialise_backbone(backbone: BaseModule, source: str | None) -> None:
 
     Bias tables, layer scale and the normalisation of pooled tokens may be missing, as pre-training has none; a
     head, a decoder, or a last normalisation that the backbone does not have, is left aside. The backbone's
-    ``init_cfg`` may say ``grid`` and ``bias_resize``; see :func:`load_into`.
+    ``init_cfg`` may say ``grid``, ``bias_resize`` and ``bands``; see :func:`load_into`.
 
     Raises:
         ValueError: no file, an unreadable one, an unknown format, or another encoder.
@@ -168,10 +180,10 @@ def initialise_backbone(backbone: BaseModule, source: str | None) -> None:
         ignored.append(name)
         del encoder[name]
     load_into(backbone, encoder, source, NEW_IN_BACKBONE, ignored, options.get('grid'),
-              options.get('bias_resize', 'bicubic'))
+              options.get('bias_resize', 'bicubic'), options.get('bands'))
 
 
-def start_from(model: nn.Module, weights: Mapping[str, Tensor], source: str) -> None:
+def start_from(model: nn.Module, weights: Mapping[str, Tensor], source: str, bands: Rule | None = None) -> None:
     """Load a model's start for training: of its parts (backbone, decoder, heads), those that the weights have.
 
     A part that the weights lack altogether is new, and one that the model lacks altogether is ignored; within the
@@ -179,6 +191,7 @@ def start_from(model: nn.Module, weights: Mapping[str, Tensor], source: str) -> 
 
     Args:
         weights: named :func:`in_full`.
+        bands: see :func:`load_into`.
 
     Raises:
         ValueError: see :func:`load_into`.
@@ -190,4 +203,4 @@ def start_from(model: nn.Module, weights: Mapping[str, Tensor], source: str) -> 
     kept = OrderedDict((name, tensor) for name, tensor in weights.items() if name not in ignored)
     kept._metadata = getattr(weights, '_metadata', {})  # type: ignore[attr-defined]
     new = '|'.join([rf'backbone\.({NEW_IN_BACKBONE})', *(rf'{re.escape(part)}\..+' for part in own - theirs)])
-    load_into(model, kept, source, new, ignored)
+    load_into(model, kept, source, new, ignored, bands=bands)

@@ -1,5 +1,7 @@
 """Writing checkpoints: whole or not at all, and of tensors and builtin types only."""
+import contextlib
 import glob
+import hashlib
 import io
 import json
 import os
@@ -14,9 +16,10 @@ from mmengine.logging import HistoryBuffer
 from torch import Tensor
 
 from ..errors import InputError
+from .download import HASH_SUFFIX
 from .huggingface import CONFIG, WEIGHTS, safetensors_bytes
 
-ATOMIC = 'mae_mm.atomic'  # the name that a config's ``backend_args`` give
+ATOMIC, HASHED = 'mae_mm.atomic', 'mae_mm.hashed'  # the names that a config's ``backend_args`` give
 _HISTORY = 'mmengine.HistoryBuffer'
 _UNFINISHED = '.unfinished'
 
@@ -41,11 +44,28 @@ class AtomicBackend(LocalBackend):
         except OSError as error:
             if os.path.exists(path + _UNFINISHED):
                 os.remove(path + _UNFINISHED)
-            raise InputError(f'{path} could not be written ({error.strerror}); what was saved before is kept, '
-                             'and --resume goes on from there') from error
+            raise InputError(f'{path} could not be written ({error.strerror}); what was there is kept') from error
+
+
+class HashedBackend(AtomicBackend):
+    """Files with their SHA-256 beside them, as ``sha256sum --check`` reads it; removed together."""
+
+    def put(self, obj: bytes | memoryview, filepath: str | os.PathLike) -> None:
+        path = os.fspath(filepath)
+        with contextlib.suppress(OSError):  # an old hash beside a new file would call it damaged
+            os.remove(path + HASH_SUFFIX)
+        super().put(obj, path)
+        line = f'{hashlib.sha256(obj).hexdigest()}  {os.path.basename(path)}\n'
+        super().put(line.encode(), path + HASH_SUFFIX)
+
+    def remove(self, filepath: str | os.PathLike) -> None:
+        super().remove(filepath)
+        with contextlib.suppress(FileNotFoundError):
+            os.remove(os.fspath(filepath) + HASH_SUFFIX)
 
 
 register_backend(ATOMIC, AtomicBackend, force=True)
+register_backend(HASHED, HashedBackend, force=True)
 
 
 def write_checkpoint(checkpoint: Any, path: str) -> None:

@@ -12,10 +12,9 @@ from typing import NoReturn
 import torch.distributed
 from mmengine.config import DictAction
 
-from ..errors import InputError
+from ..errors import Incomplete, InputError, Stopped
 
-USER_ERROR = 2  # exit status
-STOPPED = 130  # by Ctrl-C, as shells count signals
+INCOMPLETE, USER_ERROR, STOPPED, INTERRUPTED = 1, 2, 75, 130  # exit statuses; the last is the shells' of Ctrl-C
 
 
 def add_common_options(parser: argparse.ArgumentParser) -> None:
@@ -38,9 +37,12 @@ def run_tool(main: Callable[[Sequence[str] | None], None], argv: Sequence[str] |
     try:
         main(argv)
     except KeyboardInterrupt as stopped:  # with what a subcommand has to add
-        status = STOPPED
+        status = INTERRUPTED
         if int(os.environ.get('RANK', 0)) == 0:
             print('; '.join(['stopped', *map(str, stopped.args)]), file=sys.stderr)
+    except (Stopped, Incomplete) as stopped:
+        status = STOPPED if isinstance(stopped, Stopped) else INCOMPLETE
+        print(stopped, file=sys.stderr)
     except Exception as error:
         if not isinstance(error, InputError) and not _while_building(error):
             raise

@@ -1,53 +1,44 @@
-"""Classify or segment images and draw what comes out.
+"""Classify or segment images.
 
-    python tools/predict.py CONFIG CHECKPOINT IMAGE_OR_FOLDER ... [--out DIR] [--topk 3] [--cfg-options ...]
+    mae-mm predict CHECKPOINT IMAGE_OR_FOLDER ... [--out DIR]            # a checkpoint of ours, which holds its config
+    mae-mm predict CONFIG CHECKPOINT IMAGE_OR_FOLDER ... [--out DIR]
 
-Pictures go to OUT under the images' own names; a classifier also prints a line for each image.
+It writes pictures, label maps of a segmentor, and a line for each image in predictions.csv and predictions.json.
 """
 import argparse
 import os
 import sys
 from collections.abc import Sequence
 
-from mmengine.logging import MMLogger
-
-from ..apis.inference import Predictor, images_in
-from ..config.hardware import fit_to_hardware
-from ..config.reading import read_config
-from ..errors import InputError
-from ..progress import progress_of
-from ..visualization import best_classes, classification_picture, read_rgb, segmentation_strip, write_rgb
-from .common import add_common_options
+from ..apis.inputs import sources_of
+from ..apis.predictions import PredictionFiles
+from ..errors import Incomplete, listed
+from ..outputs import check_target
+from .models import add_model_options, images_of, model_of
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description='Classify or segment images')
-    add_common_options(parser)
-    parser.add_argument('checkpoint', help='a checkpoint file or URL')
-    parser.add_argument('images', nargs='+', metavar='IMAGE_OR_FOLDER')
-    parser.add_argument('--out', metavar='DIR', help='where pictures go; default: WORK_DIR/predictions')
-    parser.add_argument('--topk', type=int, default=3, help='classes that are told of an image')
+    add_model_options(parser)
+    parser.add_argument('--out', metavar='DIR', help='where all goes; default: predictions, beside the checkpoint')
+    parser.add_argument('--topk', type=int, default=3, help='classes that are named of an image')
+    parser.add_argument('--opacity', type=float, default=0.5, help="of the classes' colours over the image, 0 to 1")
+    parser.add_argument('--probabilities', action='store_true', help='write those of all classes of each pixel, too')
+    parser.add_argument('--batch-size', type=int, default=1, help='images that go through the model at a time')
     args = parser.parse_args(argv)
 
-    MMLogger.get_instance('predict', log_level='WARNING')
-    cfg = read_config(args.config, args.cfg_options, args.work_dir)
-    fit_to_hardware(cfg, 'none')
-    out_dir = args.out or os.path.join(cfg.work_dir, 'predictions')
-    images = list(images_in(args.images))
-    predictor = Predictor(cfg, args.checkpoint)
-    with progress_of(len(images)) as progress:
-        for path, name in images:
-            sample = predictor([path])[0]
-            if 'pred_score' in sample:
-                best = best_classes(sample.pred_score.cpu(), predictor.classes, args.topk)
-                print('\t'.join([path, *(f'{class_name} {value:.4f}' for class_name, value in best)]))
-                picture = classification_picture(path, best)
-            elif predictor.palette is not None:
-                labels = sample.pred_sem_seg.data.squeeze().cpu().numpy()
-                picture = segmentation_strip(read_rgb(path), labels, None, predictor.palette)
-            else:
-                raise InputError(f'{args.config} has no palette, which segmentations are drawn with; --cfg-options '
-                                 'test_dataloader.dataset.metainfo.palette=...')
-            write_rgb(picture, os.path.join(out_dir, f'{os.path.splitext(name)[0]}.png'))
-            progress.update()
-    print(f'{len(images)} pictures are in {out_dir}', file=sys.stderr)
+    checkpoint, images = images_of(args.inputs)
+    out_dir = args.out or os.path.join(os.path.dirname(checkpoint) or '.', 'predictions')
+    check_target(out_dir, images)
+    sources = sources_of(images)
+    model = model_of(args, 'predict')
+    files = PredictionFiles(model, sources, out_dir, args.opacity, args.topk)
+    broken: dict[str, str] = {}
+    for source, prediction in model.predictions(sources, args.batch_size, args.probabilities, broken):
+        files.add(source, prediction)
+    files.close(broken)
+    print(f'{len(files.rows)} predictions are in {out_dir}')
+    for reason in broken.values():
+        print(reason, file=sys.stderr)
+    if broken:
+        raise Incomplete(f'{len(broken)} of {len(sources)} images could not be read: {listed(broken)}')

@@ -9,10 +9,12 @@ from collections.abc import Sequence
 from ..config.checks import check_data
 from ..config.hardware import fit_to_hardware
 from ..config.reading import read_config
+from ..config.resumed import check_resumed
 from ..config.settle import settle
 from ..config.vis import VIS_BACKENDS, add_vis_backends
-from ..engine.resume import last_of_run, latest_checkpoint
+from ..engine.resume import checkpoints_in, last_of_run, latest_checkpoint
 from ..engine.runner import build_runner
+from ..engine.workdir import claimed
 from ..errors import InputError
 from .common import add_common_options
 
@@ -21,7 +23,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description='Train a model')
     add_common_options(parser)
     parser.add_argument('--resume', nargs='?', const='latest', metavar='CHECKPOINT',
-                        help='go on from a checkpoint; without a name, from the latest one in the work dir')
+                        help='go on from a checkpoint; without a name, from the latest one in the work dir; "auto" '
+                             'starts anew if there is none')
+    parser.add_argument('--overwrite', action='store_true',
+                        help='remove the checkpoints of an earlier run from the work dir')
     parser.add_argument('--auto-scale-lr', action='store_true',
                         help='scale the rate by the batch of all processes over auto_scale_lr.base_batch_size')
     parser.add_argument('--vis', nargs='+', choices=tuple(VIS_BACKENDS), default=(),
@@ -29,9 +34,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parser.parse_args(argv)
 
     cfg = read_config(args.config, args.cfg_options, args.work_dir)
-    if args.resume:
-        cfg.resume = True
-        cfg.load_from = latest_checkpoint(cfg.work_dir) if args.resume == 'latest' else args.resume
+    start = resumed_from(args.resume, cfg.work_dir)
+    if start is not None:
+        cfg.resume, cfg.load_from = True, start
     if args.auto_scale_lr:
         if 'auto_scale_lr' not in cfg:
             raise InputError(f'{args.config} has no auto_scale_lr.base_batch_size, which --auto-scale-lr needs')
@@ -40,10 +45,24 @@ def main(argv: Sequence[str] | None = None) -> None:
     check_data(cfg, ('train_dataloader', 'val_dataloader'))
     settle(cfg, ('train_dataloader', 'val_dataloader'))
     fit_to_hardware(cfg, args.launcher)
-    runner = build_runner(cfg)
-    try:
-        runner.train()
-    except KeyboardInterrupt:
-        last = last_of_run(runner)
-        raise KeyboardInterrupt(*[f'{last} is there: the same command with --resume goes on from it'] if last else
-                                ()) from None
+    if start is not None:
+        check_resumed(cfg, start)
+    with claimed(cfg.work_dir, start, args.overwrite):
+        runner = build_runner(cfg)
+        try:
+            runner.train()
+        except KeyboardInterrupt:
+            last = last_of_run(runner)
+            raise KeyboardInterrupt(*[f'{last} is there: the same command with --resume goes on from it'] if last else
+                                    ()) from None
+
+
+def resumed_from(asked: str | None, work_dir: str) -> str | None:
+    """The checkpoint that ``--resume`` names; None for a new run.
+
+    Raises:
+        ValueError: there is none.
+    """
+    if asked is None or (asked == 'auto' and not checkpoints_in(work_dir)):
+        return None
+    return latest_checkpoint(work_dir) if asked in ('auto', 'latest', '') else asked

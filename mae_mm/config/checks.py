@@ -1,11 +1,19 @@
 """What a run would trip over later, told before it starts."""
 import os
 from collections.abc import Sequence
+from itertools import chain, islice
+from typing import Any
 
 from mmengine.config import Config, ConfigDict
+from mmengine.registry import DATASETS, init_default_scope
 
+from ..datasets.files import check_folder, files_in
+from ..datasets.pairs import check_sizes, stems_in
 from ..datasets.reading import IMAGE_SUFFIXES
 from ..errors import InputError
+from .bands import LOOKED_AT, check_bands
+from .class_checks import check_class_folders
+from .headers import check_headers
 from .reading import datasets_of
 
 FOLDERS = ('mae_mm.ImageFolder', 'mae_mm.ClassFolder', 'mae_mm.ImageNetFolder', 'CustomDataset')
@@ -15,29 +23,43 @@ def check_data(cfg: Config, loaders: Sequence[str]) -> None:
     """Look at the folders of the loaders' data sets.
 
     Raises:
-        ValueError: a folder that is not there or holds no image, or an image that has no label map.
+        ValueError: a folder that is not there or holds no image, an image that has no label map or one of another
+            size, class folders that make no classifier, an image that cannot be read or is smaller than a patch, or
+            bands other than those of the config's ``statistics``.
     """
+    statistics = cfg.get('statistics')
+    init_default_scope(cfg.get('default_scope') or 'mmengine')
     for loader, dataset in datasets_of(cfg):
-        if loader in loaders and 'seg_map_path' in (dataset.get('data_prefix') or {}):
-            _check_pairs(loader, dataset)
+        kind: Any = DATASETS.get(dataset.type) if isinstance(dataset.get('type'), str) else None
+        if loader in loaders and hasattr(kind, 'check'):
+            images = kind.check(**{key: value for key, value in dataset.items() if key != 'type'})
+            check_bands(images[:LOOKED_AT], statistics)
+        elif loader in loaders and 'seg_map_path' in (dataset.get('data_prefix') or {}):
+            _check_pairs(loader, dataset, statistics)
         elif loader in loaders and dataset.type in FOLDERS:
-            _check_folder(loader, dataset)
+            _check_folder(cfg, loader, dataset)
+    check_class_folders(cfg, loaders)
 
 
-def _check_folder(loader: str, dataset: ConfigDict) -> None:
+def _check_folder(cfg: Config, loader: str, dataset: ConfigDict) -> None:
     prefix = dataset.get('data_prefix') or ''
     prefix = prefix if isinstance(prefix, str) else prefix.get('img_path', '')
     folder = os.path.join(dataset.get('data_root') or '', prefix).rstrip(os.sep)
     suffixes = tuple(dataset.get('extensions', IMAGE_SUFFIXES))
-    if not os.path.isdir(folder):
-        raise InputError(f'{folder}: no such folder ({loader}); put the images there, or say where they are with '
-                         '--cfg-options data_root=DIR')
-    names = (name for _, _, names in os.walk(folder, followlinks=True) for name in names)
-    if not any(name.lower().endswith(suffixes) for name in names):
+    try:
+        check_folder(folder)
+    except InputError as error:
+        raise InputError(f'{error} ({loader}); --cfg-options data_root=DIR says where the images are') from None
+    images = (os.path.join(folder, name) for name in files_in(folder) if name.lower().endswith(suffixes))
+    first = list(islice(images, LOOKED_AT))
+    if not first:
         raise InputError(f'{folder}: no images there ({loader}); known are {", ".join(suffixes)}')
+    check_bands(first, cfg.get('statistics'))
+    if dataset.type == 'mae_mm.ImageFolder':
+        check_headers(cfg, dataset, chain(first, images))
 
 
-def _check_pairs(loader: str, dataset: ConfigDict) -> None:
+def _check_pairs(loader: str, dataset: ConfigDict, statistics: Any) -> None:
     root = dataset.get('data_root') or ''
     folders = [os.path.join(root, dataset.data_prefix[key]) for key in ('img_path', 'seg_map_path')]
     for folder in folders:
@@ -47,13 +69,13 @@ def _check_pairs(loader: str, dataset: ConfigDict) -> None:
     if dataset.get('ann_file'):
         return
     suffixes = dataset.get('img_suffix', '.jpg'), dataset.get('seg_map_suffix', '.png')
-    images, labels = ({
-        os.path.relpath(os.path.join(base, name), folder)[:-len(suffix)]
-        for base, _, names in os.walk(folder, followlinks=True) for name in names if name.endswith(suffix)
-    } for folder, suffix in zip(folders, suffixes, strict=False))
+    images, labels = (stems_in(folder, [suffix], any_case=False)
+                      for folder, suffix in zip(folders, suffixes, strict=True))
     if not images:
         raise InputError(f'{folders[0]}: no {suffixes[0]} images there ({loader})')
-    unlabelled = sorted(images - labels)
+    unlabelled = [stem for stem in images if stem not in labels]
     if unlabelled:
         raise InputError(f'{folders[1]}: no label map for {len(unlabelled)} of {len(images)} images, such as '
                          f'{unlabelled[0]}{suffixes[1]} ({loader})')
+    check_sizes([(path, labels[stem]) for stem, path in images.items()])
+    check_bands([os.path.join(folders[0], stem + suffixes[0]) for stem in sorted(images)[:LOOKED_AT]], statistics)

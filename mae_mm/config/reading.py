@@ -10,27 +10,20 @@ from mmengine.runner import Runner
 from mmengine.utils import import_modules_from_strings
 
 from ..errors import InputError
+from .bands import settle_bands
+from .inheritance import Program, check_names, inherited_settings
+from .keys import check_keys
 from .names import find_config
 from .settings import check_effect, evaluate, typed
+from .values import check_values
 
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 # What a runner reads at the top level of a config. Other names there are the config's own variables.
 RUNNER_KEYS = {name for name in inspect.signature(Runner.__init__).parameters if name not in ('self', 'cfg')} | {
     'model_wrapper_cfg', 'find_unused_parameters', 'sync_bn', 'test_pipeline', 'tta_pipeline', 'tta_model',
-    'custom_imports', 'data_root', 'accumulate'}
+    'custom_imports', 'data_root', 'accumulate', 'compile', 'strategy', 'activation_checkpointing',
+    'efficient_conv_bn_eval', 'statistics', 'bands', 'picture_bands'}
 VARIABLES = {'data_root', 'test_pipeline'}  # of those, the ones that a config computes others from
-# mmsegmentation 0.x's top-level settings, which nothing reads any more.
-OLD_KEYS = {
-    'fp16': "optim_wrapper = dict(type='AmpOptimWrapper', loss_scale='dynamic', ...)",
-    'optimizer_config': 'optim_wrapper',
-    'lr_config': 'param_scheduler',
-    'checkpoint_config': 'default_hooks.checkpoint',
-    'log_config': 'default_hooks.logger',
-    'evaluation': 'val_evaluator and train_cfg.val_interval',
-    'runner': 'train_cfg',
-    'data': 'train_dataloader, val_dataloader and test_dataloader',
-}
-
 
 def read_config(path: str, options: dict[str, Any] | None = None, work_dir: str | None = None,
                 overlay: str | None = None) -> Config:
@@ -64,11 +57,13 @@ def read_config(path: str, options: dict[str, Any] | None = None, work_dir: str 
             import_modules_from_strings(**cfg.custom_imports)
     except (KeyError, TypeError, IndexError, AttributeError, ImportError) as error:
         raise InputError(f'--cfg-options: {error}') from error
-    _check_top_level(cfg, path)
+    check_keys(cfg)
+    check_values(cfg)
     if 'data_root' in options:
         for _, dataset in datasets_of(cfg):
             dataset.data_root = cfg.data_root
     _accumulate(cfg, path)
+    settle_bands(cfg)
     name = os.path.splitext(os.path.basename(path))[0]
     cfg.work_dir = work_dir or cfg.get('work_dir') or os.path.join('work_dirs', name)
     return cfg
@@ -76,7 +71,11 @@ def read_config(path: str, options: dict[str, Any] | None = None, work_dir: str 
 
 def _evaluated(path: str, variables: dict[str, Any]) -> Config:
     try:
-        return evaluate(path, variables)
+        program = Program(path)
+        check_names(program, RUNNER_KEYS)
+        return evaluate(path, {**inherited_settings(program, RUNNER_KEYS - VARIABLES), **variables})
+    except InputError:
+        raise
     except Exception as error:  # a config is a program: anything can be wrong with it
         raise InputError(f'{path} cannot be read as a config: {type(error).__name__}: {error}') from error
 
@@ -89,14 +88,14 @@ def datasets_of(cfg: Config) -> Iterator[tuple[str, ConfigDict]]:
             yield name, loader.dataset
 
 
-def _check_top_level(cfg: Config, path: str) -> None:
-    for key in cfg:
-        if key in OLD_KEYS:
-            raise InputError(f'{path}: {key!r} at the top level is a setting of mmsegmentation 0.x that nothing '
-                             f'reads now; use {OLD_KEYS[key]}')
-        near = difflib.get_close_matches(key, RUNNER_KEYS - set(cfg), n=1, cutoff=.9)
-        if near and key not in RUNNER_KEYS:
-            raise InputError(f'{path}: nothing reads {key!r}; is it {near[0]!r}?')
+def steps_of(pipeline: Any) -> Iterator[ConfigDict]:
+    """The transforms of a pipeline and of those inside it."""
+    for step in pipeline or ():
+        if isinstance(step, (list, tuple)):
+            yield from steps_of(step)
+        elif isinstance(step, dict):
+            yield step
+            yield from steps_of(step.get('transforms'))
 
 
 def _accumulate(cfg: Config, path: str) -> None:

@@ -57,7 +57,7 @@ def _item(names: list[str], value: Any) -> ast.Assign:
 
 
 def typed(options: Options, cfg: Config) -> dict[str, Any]:
-    """The options, of which those for text are text: ``data_root=2024`` is read as a number.
+    """The options in the types of the config: ``data_root=2024`` was read as a number, ``crop_size=96,96`` as a list.
 
     Raises:
         ValueError: text where the config has a number.
@@ -70,6 +70,8 @@ def typed(options: Options, cfg: Config) -> dict[str, Any]:
             old = None
         if isinstance(old, str) and isinstance(value, (int, float)):
             value = str(value)
+        if isinstance(old, tuple) and isinstance(value, list):  # some transforms take sizes as tuples alone
+            value = tuple(value)
         number = isinstance(old, (int, float)) and not isinstance(old, bool)
         if number and isinstance(value, str):
             raise InputError(f'--cfg-options {name}={value}: not a number; the config has {old}')
@@ -101,8 +103,8 @@ def check_effect(path: str, variables: Options, cfg: Config, read_by_runs: set[s
         except Exception:  # noqa: BLE001 - a program that fails without the setting: it has an effect
             continue
         if _value_or_none(without, name) != variables[name] and _read_part(without, read_by_runs) == changed:
-            raise InputError(f'--cfg-options {name}={variables[name]}: no setting of the run follows from {name!r} in '
-                             f'{path}; name the setting itself, such as train_dataloader.batch_size')
+            raise InputError(f'--cfg-options {name}={variables[name]}: {name!r} changes no setting of the run in '
+                             f'{path}; change the setting itself, such as train_dataloader.batch_size')
 
 
 def _value_or_none(cfg: Config, name: str) -> Any:

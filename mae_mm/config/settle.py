@@ -1,4 +1,5 @@
 """What follows from the data and the run: stated once, put wherever a config needs it, refused where it differs."""
+import logging
 import os
 from collections.abc import Iterator, Sequence
 from itertools import islice
@@ -8,17 +9,21 @@ from mmengine.config import Config, ConfigDict
 from mmengine.logging import print_log
 from mmengine.registry import DATASETS, init_default_scope
 
+from ..datasets.files import files_in
 from ..errors import InputError, listed
-from .reading import datasets_of
+from .labels import SEGMENTATION_FOLDER, look_at_labels, settle_class_weights
+from .reading import datasets_of, steps_of
 
+# Argument of the backbone -> its default, and that of mmsegmentation's MAE.
+SEGMENTATION = {'rel_pos_bias': (False, True), 'init_values': (None, 0.1), 'final_norm': (True, False)}
 COUNTED_IN_FULL = 4  # batches: of a folder with more files than that nobody asks the number
 
 
 def settle(cfg: Config, loaders: Sequence[str]) -> None:
     """Change a config in place so that its parts agree with its data.
 
-    The classes are those of the data: heads whose ``num_classes`` is None, label checks, ``topk`` of metrics. A batch
-    is not larger than the data set, and a warm-up shorter than the run.
+    The classes are those of the data: heads whose ``num_classes`` is None, label checks, ``topk`` of metrics, class
+    weights by frequency. A batch is not larger than the data set, and a warm-up shorter than the run.
 
     Args:
         loaders: names of the data loaders that will be used; the folders of others need not be there.
@@ -27,18 +32,33 @@ def settle(cfg: Config, loaders: Sequence[str]) -> None:
         ValueError: a number of classes, or a warm-up, that contradicts the data or the run.
     """
     init_default_scope(cfg.get('default_scope') or 'mmengine')
+    _tell_differences(cfg)
     classes = _find_classes(cfg, loaders)
     if classes is not None:
         _settle_heads(cfg, classes)
         _settle_topk(cfg, len(classes))
     for _, dataset in datasets_of(cfg):
         of_dataset = classes_of(dataset)
-        for step in _steps(dataset.get('pipeline')):
+        for step in steps_of(dataset.get('pipeline')):
             if step.get('type') in ('mae_mm.CheckLabels', 'CheckLabels') and of_dataset is not None:
                 step.num_classes = len(of_dataset)
+    settle_class_weights(cfg, classes, 'train_dataloader' in loaders)
     if 'train_dataloader' in loaders and cfg.get('train_cfg'):
+        look_at_labels(cfg, loaders)
         _settle_batch(cfg)
+        _check_normalisation(cfg)
         _check_warmup(cfg)
+
+
+def _tell_differences(cfg: Config) -> None:
+    """Say what a segmentor's backbone has by its defaults where mmsegmentation's ``MAE`` has other ones."""
+    model = cfg.model.get('module') or cfg.model
+    backbone = model.get('backbone') or {}
+    unset = [f'{name}={ours} (there {theirs})' for name, (ours, theirs) in SEGMENTATION.items()
+             if name not in backbone]
+    if 'decode_head' in model and backbone.get('type') == 'mae_mm.MAE' and unset:
+        print_log(f'model.backbone: {", ".join(unset)} are defaults that differ from those of mmsegmentation\'s MAE; '
+                  'say them in the config', logger='current', level=logging.WARNING)
 
 
 def classes_of(dataset: ConfigDict) -> tuple[str, ...] | None:
@@ -61,16 +81,6 @@ def _find_classes(cfg: Config, loaders: Sequence[str]) -> tuple[str, ...] | None
                     other.metainfo = {**metainfo, **(other.get('metainfo') or {})}
     found = [classes_of(dataset) for name, dataset in datasets_of(cfg) if name in loaders]
     return next((classes for classes in found if classes is not None), None)
-
-
-def _steps(pipeline: Any) -> Iterator[ConfigDict]:
-    """The transforms of a pipeline and of those inside it."""
-    for step in pipeline or ():
-        if isinstance(step, (list, tuple)):
-            yield from _steps(step)
-        elif isinstance(step, dict):
-            yield step
-            yield from _steps(step.get('transforms'))
 
 
 def _parts(model: Any) -> Iterator[tuple[str, ConfigDict]]:
@@ -108,8 +118,9 @@ def _settle_batch(cfg: Config) -> None:
     processes = int(os.environ.get('WORLD_SIZE', 1))
     batch = loader.get('batch_size')
     if not isinstance(batch, int) or batch < 1:
-        raise InputError(f'train_dataloader.batch_size={batch} is not a number from 1 on')
-    if len(list(islice(_files(loader.dataset), COUNTED_IN_FULL * batch * processes))) == (
+        raise InputError(f'train_dataloader.batch_size={batch} is not a whole number from 1 on')
+    part = loader.dataset.type == SEGMENTATION_FOLDER  # whose folder holds label maps and other splits too
+    if not part and len(list(islice(_files(loader.dataset), COUNTED_IN_FULL * batch * processes))) == (
             COUNTED_IN_FULL * batch * processes):
         return
     images = len(DATASETS.build(loader.dataset))
@@ -121,15 +132,23 @@ def _settle_batch(cfg: Config) -> None:
     optimizer = cfg.optim_wrapper.optimizer
     optimizer.lr = optimizer.lr * loader.batch_size / batch
     if int(os.environ.get('RANK', 0)) == 0:
-        print_log(f'{images} training image{"" if images == 1 else "s"}: the batch is {loader.batch_size} instead of '
-                  f'{batch}, and the rate {optimizer.lr:.3g} in the same proportion', logger='current')
+        print_log(f'{images} training image{"" if images == 1 else "s"}: batch_size is {loader.batch_size} instead of '
+                  f'{batch}, and the learning rate {optimizer.lr:.3g}, in the same proportion', logger='current')
+
+
+def _check_normalisation(cfg: Config) -> None:
+    """A UPerHead normalises what it has pooled to one place an image: over one image alone there is no deviation."""
+    head = cfg.model.get('decode_head') or {}
+    if (str(head.get('type')).endswith('UPerHead') and (head.get('norm_cfg') or {}).get('type') in ('BN', 'SyncBN')
+            and cfg.train_dataloader.batch_size == 1 and int(os.environ.get('WORLD_SIZE', 1)) == 1):
+        raise InputError('train_dataloader.batch_size is 1, and batch normalisation in model.decode_head needs two '
+                         'images or more in a batch, so at least two training images')
 
 
 def _files(dataset: ConfigDict) -> Iterator[str]:
     prefix = dataset.get('data_prefix') or ''
     prefix = prefix if isinstance(prefix, str) else prefix.get('img_path', '')
-    for _, _, names in os.walk(os.path.join(dataset.get('data_root') or '', prefix), followlinks=True):
-        yield from names
+    yield from files_in(os.path.join(dataset.get('data_root') or '', prefix))
 
 
 def _check_warmup(cfg: Config) -> None:
@@ -140,5 +159,3 @@ def _check_warmup(cfg: Config) -> None:
         if scheduler.get('type') == 'mae_mm.WarmupCosineLR' and epochs is not None and not 0 <= warmup < epochs:
             raise InputError(f'param_scheduler.warmup={warmup} epochs is not shorter than a run of {epochs} '
                              '(train_cfg.max_epochs); --cfg-options max_epochs=N changes both, where a config has it')
-
-

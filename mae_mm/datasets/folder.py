@@ -1,38 +1,53 @@
 """Folders of images, with and without labels."""
+import logging
 import os
-import zlib
 from collections import Counter
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from mmengine.logging import print_log
 from mmpretrain.datasets import CustomDataset
 from mmpretrain.datasets.categories import IMAGENET_CATEGORIES
-from mmpretrain.datasets.custom import get_samples
 
 from ..errors import InputError, listed
 from ..registry import DATASETS
+from .files import check_folder, files_in
+from .reading import IMAGE_SUFFIXES, other_images
+from .splitting import held_out
+
+SPLITS = ('train', 'val')
 
 
-def held_out(names: Sequence[str], share: float) -> set[str]:
-    """Which of some files are not trained on: a share of them, chosen by name, and at least one.
+class _Folder(CustomDataset):
+    """mmpretrain's, of all images that :mod:`.reading` knows, which tells what it leaves out."""
 
-    A file stays on its side when others come or go. Of two files or more at least one is left to train on.
+    def __init__(self, *, extensions: Sequence[str] = IMAGE_SUFFIXES, **kwargs: Any):
+        self.left_out: list[str] = []
+        super().__init__(extensions=extensions, **kwargs)
 
-    Raises:
-        ValueError: a share that is not from 0 to 1.
-    """
-    if not 0 <= share < 1:
-        raise InputError(f'held_out={share} is not a share from 0 up to 1, such as 0.2')
-    place = {name: zlib.crc32(name.encode(errors='surrogateescape')) % 10_000 for name in names}
-    order = sorted(names, key=lambda name: (place[name], name))
-    chosen = [name for name in order if place[name] < share * 10_000] or order[:1 if share else 0]
-    return set(chosen[:-1] if len(chosen) == len(order) else chosen)
+    def is_valid_file(self, filename: str) -> bool:
+        known = super().is_valid_file(filename)
+        if not known:
+            self.left_out.append(filename)
+        return known
+
+    def load_data_list(self) -> list[dict]:
+        samples = super().load_data_list()
+        left_out, self.left_out = other_images(self.left_out), []
+        if left_out:
+            _tell_left_out((self.img_prefix or self.data_root).rstrip(os.sep), left_out, ', '.join(IMAGE_SUFFIXES))
+        return samples
+
+
+@cache  # once, and not for each split
+def _tell_left_out(folder: str, counts: str, known: str) -> None:
+    print_log(f'{folder}: left out {counts}; known are {known}', logger='current', level=logging.WARNING)
 
 
 @DATASETS.register_module()
-class ImageFolder(CustomDataset):
+class ImageFolder(_Folder):
     """All images in a folder and the folders in it.
 
     Args:
@@ -52,18 +67,20 @@ class ImageFolder(CustomDataset):
         super().__init__(with_label=False, **kwargs)
 
     def _find_samples(self) -> list[str]:
-        samples = super()._find_samples()
+        samples = sorted(filter(self.is_valid_file, files_in(self.img_prefix)))
+        if not samples:
+            raise InputError(f'{self.img_prefix}: no images there; known are {", ".join(sorted(self.extensions))}')
         if not self.held_out:
             return samples
         if len(samples) < 2:
-            raise InputError(f'{self.img_prefix}: held_out={self.held_out} needs two images or more, there is '
+            raise InputError(f'{self.img_prefix}: held_out={self.held_out} needs two images or more, and there is '
                              f'{len(samples)}')
         chosen = held_out(samples, self.held_out)  # paths in the folder
         return [path for path in samples if (path in chosen) == (self.split == 'held_out')]
 
 
 @DATASETS.register_module()
-class ClassFolder(CustomDataset):
+class ClassFolder(_Folder):
     """Images in a folder for each class; the classes are the sorted names.
 
     Args:
@@ -73,12 +90,13 @@ class ClassFolder(CustomDataset):
         held_out: the share of each class that ``'val'`` has and ``'train'`` has not (:func:`held_out`).
 
     Raises:
-        ValueError: a class without images, or with too few.
+        ValueError: a folder that cannot be read, a class without images or with too few, a folder that is no class,
+            or one of the two splits without the other.
     """
 
     def __init__(self, *, per_class: int | None = None, split: str | None = None, held_out: float = 0.2,
                  **kwargs: Any):
-        if split not in (None, 'train', 'val'):
+        if split not in (None, *SPLITS):
             raise InputError(f"split={split!r} is neither 'train' nor 'val'")
         self.per_class = per_class
         self.held_out = None if split is None or has_splits(kwargs['data_root']) else held_out
@@ -86,6 +104,11 @@ class ClassFolder(CustomDataset):
         if split and self.held_out is None:
             kwargs['data_prefix'] = split
         super().__init__(with_label=True, **kwargs)
+
+    @property
+    def _folder(self) -> str:
+        """As messages name it."""
+        return os.path.normpath(self.img_prefix)
 
     @staticmethod
     def find_metainfo(data_root: str = '', data_prefix: str = '', split: str | None = None,
@@ -100,8 +123,9 @@ class ClassFolder(CustomDataset):
             folder = os.path.join(data_root, 'train') if has_splits(data_root) else data_root
         names = class_folders(folder)
         if len(names) < 2:
-            raise InputError(f'{folder}: {len(names)} folders, and a classifier needs one for each of two classes or '
-                             f'more: {folder}/CLASS/*.jpg, or {folder}/{{train,val}}/CLASS/*.jpg')
+            found = f'one class folder, {names[0]}' if names else 'no class folders'
+            raise InputError(f'{folder}: {found}, and a classifier needs two or more: {folder}/CLASS/*.jpg'
+                             + (f', or {folder}/{{train,val}}/CLASS/*.jpg' if folder == data_root else ''))
         return dict(classes=names)
 
     def _find_samples(self) -> list[tuple[str, int]]:
@@ -110,45 +134,61 @@ class ClassFolder(CustomDataset):
             self._metainfo['classes'] = folders
         strange = set(folders) - set(self.CLASSES)
         if strange:
-            raise InputError(f'{self.img_prefix}: folder {listed(sorted(strange))} is none of the '
+            raise InputError(f'{self._folder}: folder {listed(sorted(strange))} is not one of the '
                              f'{len(self.CLASSES)} classes ({listed(self.CLASSES)})')
-        numbers = {name: self.CLASSES.index(name) for name in folders}
-        found, empty = get_samples(self.img_prefix, numbers, is_valid_file=self.is_valid_file)
+        found = {name: self._images_of(name) for name in folders}
+        empty = [name for name, paths in found.items() if not paths]
         if empty:
-            raise InputError(f'{self.img_prefix}: no images of class {listed(sorted(empty))}; fill or remove the '
-                             'folder')
-        by_class: dict[int, list[tuple[str, int]]] = {}
-        for sample in found:
-            by_class.setdefault(sample[1], []).append(sample)
+            raise InputError(f'{self._folder}: no images of class {listed(empty)}; add some, or remove the folder')
         chosen = []
-        for label, samples in by_class.items():
-            samples = self._side(samples)
-            count = len(samples) if self.per_class is None else self.per_class
-            if len(samples) < count:
-                raise InputError(f'{self.img_prefix}: class {self.CLASSES[label]} has {len(samples)} images, '
-                                 f'fewer than per_class={self.per_class}')
-            chosen += [samples[i * len(samples) // count] for i in range(count)]
+        for name, paths in found.items():
+            paths = self._side(name, paths)
+            count = len(paths) if self.per_class is None else self.per_class
+            if len(paths) < count:
+                raise InputError(f'{self._folder}: class {name} has {len(paths)} images, fewer than '
+                                 f'per_class={self.per_class}')
+            label = self.CLASSES.index(name)
+            chosen += [(paths[i * len(paths) // count], label) for i in range(count)]
         return chosen
 
-    def _side(self, samples: list[tuple[str, int]]) -> list[tuple[str, int]]:
+    def _images_of(self, name: str) -> list[str]:
+        paths = filter(self.is_valid_file, files_in(os.path.join(self.img_prefix, name)))
+        return [os.path.join(name, path) for path in sorted(paths)]
+
+    def _side(self, name: str, paths: list[str]) -> list[str]:
         """Of the images of a class, those of this split."""
         if self.held_out is None:
-            return samples
-        if len(samples) < 2:
-            raise InputError(f'{self.img_prefix}: class {self.CLASSES[samples[0][1]]} has one image, and needs two or '
-                             'more: one to train on and one held out')
-        chosen = held_out([path for path, _ in samples], self.held_out)
-        return [sample for sample in samples if (sample[0] in chosen) == (self.split == 'val')]
+            return paths
+        if len(paths) < 2:
+            raise InputError(f'{self._folder}: class {name} has one image, and needs two or more: one to train on '
+                             'and one held out')
+        chosen = held_out(paths, self.held_out)
+        return [path for path in paths if (path in chosen) == (self.split == 'val')]
 
 
 def class_folders(folder: str) -> tuple[str, ...]:
-    """The names of the folders in a folder, sorted; hidden ones are none."""
+    """The names of the folders in a folder, sorted, without hidden ones.
+
+    Raises:
+        ValueError: there is no such folder, or it may not be read.
+    """
+    check_folder(folder)
     return tuple(sorted(entry.name for entry in os.scandir(folder) if entry.is_dir() and entry.name[0] != '.'))
 
 
 def has_splits(data_root: str) -> bool:
-    """Whether a folder has its own ``train`` and ``val``."""
-    return all(os.path.isdir(os.path.join(data_root, split)) for split in ('train', 'val'))
+    """Whether a folder has its own ``train`` and ``val``.
+
+    Raises:
+        ValueError: there is one of them alone, with class folders in it.
+    """
+    folders = {split: os.path.join(data_root, split) for split in SPLITS}
+    there = [split for split, folder in folders.items() if os.path.isdir(folder)]
+    if len(there) == 1 and class_folders(folders[there[0]]):
+        other, = set(SPLITS) - set(there)
+        raise InputError(f'{data_root}: there is a folder {there[0]} and no folder {other}; add it, or hold out a '
+                         f'share of the one that is there: data_root={folders[there[0]]}')
+    return len(there) == len(SPLITS)
 
 
 @cache
@@ -159,7 +199,7 @@ def imagenet_synsets() -> dict[str, int]:
 
 
 @DATASETS.register_module()
-class ImageNetFolder(CustomDataset):
+class ImageNetFolder(_Folder):
     """ImageNet-1K and what is tested with its classes: images in folders named by WordNet ids, at any depth.
 
     A folder of some of the classes alone (ImageNet-A and -R) keeps the numbers that they have in ImageNet-1K;
@@ -171,13 +211,13 @@ class ImageNetFolder(CustomDataset):
     METAINFO = {'classes': IMAGENET_CATEGORIES}
 
     def _find_samples(self) -> list[tuple[str, int]]:
-        paths, _ = get_samples(self.img_prefix, None, is_valid_file=self.is_valid_file)
+        paths = sorted(filter(self.is_valid_file, files_in(self.img_prefix)))
         numbers = imagenet_synsets()
         folders = [os.path.basename(os.path.dirname(path)) for path in paths]
         strange = [name or path for name, path in zip(folders, paths, strict=True) if name not in numbers]
         if strange:
-            raise InputError(f'{self.img_prefix}: {listed(Counter(strange))} is no class of ImageNet-1K, whose images '
-                             'are in folders named like n01440764')
+            raise InputError(f'{self.img_prefix}: {listed(Counter(strange))} is not a class of ImageNet-1K, whose '
+                             'images are in folders named like n01440764')
         labels = [numbers[name] for name in folders]
         self._metainfo['class_ids'] = tuple(sorted(set(labels)))
         return list(zip(paths, labels, strict=True))

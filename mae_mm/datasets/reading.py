@@ -1,16 +1,186 @@
-"""Image files: which are known, and what their headers say."""
-from PIL import Image
+"""Image files: which are known, what their headers say, and their bands as they are stored.
 
-IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.ppm', '.bmp', '.pgm', '.tif', '.tiff', '.webp')
+Letters in shapes: H W height and width in pixels, C bands.
+"""
+import os
+import struct
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+from PIL import Image, ImageOps
+
+from ..errors import InputError
+from .tiff import TIFF_SUFFIXES, read_tiff, tiff_header, unreadable
+
+IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.ppm', '.bmp', '.pgm', '.tif', '.tiff', '.webp', '.npy')
+# Of images that nothing here reads.
+OTHER_SUFFIXES = ('.gif', '.heic', '.heif', '.avif', '.jp2', '.jxl', '.jfif', '.tga', '.exr', '.hdr', '.dng', '.cr2',
+                  '.nef', '.arw', '.npz', '.mat', '.nc', '.h5')
+MAX_BANDS = 128  # what OpenCV resizes
+NEED_STATISTICS = ('Images other than 8-bit grey or RGB need statistics of their bands: mae-mm stats DIR writes them '
+                   'and says which setting to add')
+PNG_CHANNELS = {0: 1, 2: 3, 3: 3, 4: 2, 6: 4}  # of the colour types; 3 is a palette
+MODE_TYPES = {'I;16': 'uint16', 'I;16B': 'uint16', 'I;16L': 'uint16', 'I;16N': 'uint16', 'I': 'int32', 'F': 'float32'}
+MODE_CHANNELS = {'1': 1, 'L': 1, 'LA': 2, 'RGBA': 4, **dict.fromkeys(MODE_TYPES, 1)}  # others are read as RGB
+# What decoders raise for files that are something else, or end too soon.
+DAMAGE = (OSError, ValueError, SyntaxError, AssertionError, AttributeError, LookupError, TypeError, RuntimeError,
+          MemoryError, OverflowError, EOFError, struct.error, cv2.error)
 
 
-def size_in_header(path: str) -> tuple[int, int]:
-    """``(height, width)`` of an image file, which is not decoded; zeros if Pillow does not know the format."""
+class Header(NamedTuple):
+    """What a file says of its image; zeros if nothing here knows the format.
+
+    ``nodata`` is the value of pixels without data (GDAL's tag in a TIFF). ``alpha``: the last channel is opacity.
+    ``array``: a file of NumPy.
+    """
+    height: int = 0
+    width: int = 0
+    channels: int = 0
+    dtype: str = ''
+    nodata: float | None = None
+    alpha: bool = False
+    array: bool = False
+
+    @property
+    def other_than_rgb(self) -> bool:
+        """Whether it is not grey or RGB of 8 bits, which alone are read without statistics; an unknown file may be."""
+        grey_or_rgb = self.dtype == 'uint8' and self.channels - self.alpha in (1, 3) and not self.array
+        return bool(self.channels) and not grey_or_rgb
+
+    def __str__(self) -> str:
+        return f'{self.channels} {"band" if self.channels == 1 else "bands"} of {self.dtype}'
+
+
+def header(path: str) -> Header:
+    """What the header of an image file says; nothing is decoded.
+
+    Raises:
+        ValueError: a TIFF or ``.npy`` file that cannot be read, or whose values are no plain numbers.
+    """
+    if path.lower().endswith(TIFF_SUFFIXES):
+        return Header(*tiff_header(path))
+    if path.lower().endswith('.npy'):
+        values = _map(path)
+        height, width, channels = (*values.shape, 1)[:3]
+        return Header(height, width, channels, str(values.dtype.newbyteorder('=')), array=True)
     limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None  # Pillow's own limit raises before it tells the size
     try:
         with Image.open(path) as image:
-            return image.height, image.width
+            if image.format == 'PNG':
+                return _png_header(path)
+            return Header(image.height, image.width, MODE_CHANNELS.get(image.mode, 3),
+                          MODE_TYPES.get(image.mode, 'uint8'), alpha=image.mode in ('LA', 'RGBA'))
     except (OSError, ValueError, SyntaxError):  # left to the decoder, which may know it
-        return 0, 0
+        return Header()
     finally:
         Image.MAX_IMAGE_PIXELS = limit
+
+
+def header_or_zeros(path: str) -> Header:
+    """:func:`header`, of zeros also for a file that cannot be read, which is left to its decoder."""
+    try:
+        return header(path)
+    except InputError:
+        return Header()
+
+
+def size_in_header(path: str) -> tuple[int, int]:
+    """``(height, width)`` of an image file, which is not decoded; zeros if nothing here knows the format."""
+    return header_or_zeros(path)[:2]
+
+
+def _png_header(path: str) -> Header:
+    """Of Pillow's mode of a PNG nothing tells that it has 16 bits."""
+    with open(path, 'rb') as file:
+        width, height, bits, kind = struct.unpack('>IIBB', file.read(26)[16:])
+    return Header(height, width, PNG_CHANNELS[kind], 'uint16' if bits == 16 else 'uint8', alpha=kind in (4, 6))
+
+
+def read_bands(path: str, max_pixels: int = 200_000_000) -> np.ndarray:
+    """``(H, W, C)``: an image as it is stored, colours in the order red, green, blue, opacity.
+
+    PNG, TIFF (:mod:`.tiff`), ``.npy`` (``(H, W)`` or ``(H, W, C)``, never pickled), and what Pillow reads.
+
+    Args:
+        max_pixels: an image whose values take more room than so many pixels of RGB floats is refused before it is
+            decoded.
+
+    Raises:
+        ValueError: with the file.
+    """
+    told = header(path)
+    check_size(path, told, max_pixels, bands=True)
+    try:
+        if path.lower().endswith(TIFF_SUFFIXES):
+            pixels = read_tiff(path)
+        elif path.lower().endswith('.npy'):
+            pixels = np.array(_map(path))
+        else:
+            pixels = _read_png16(path) if told.dtype == 'uint16' and told.channels > 1 else _read_with_pillow(path)
+    except InputError:
+        raise
+    except DAMAGE as error:
+        raise unreadable(path) from error
+    return pixels if pixels.ndim == 3 else pixels[..., None]
+
+
+def check_size(path: str, told: Header, max_pixels: int, bands: bool = False) -> None:
+    """Refuse an image that is too large to decode.
+
+    Raises:
+        ValueError: with the file, its size and the limit.
+    """
+    pixels = told.height * told.width
+    if bands and told.channels > MAX_BANDS:
+        raise InputError(f'{path}: {told.channels} bands are more than {MAX_BANDS}; leave some out')
+    if pixels > max_pixels or bands and pixels * told.channels > 3 * max_pixels:
+        raise InputError(f'{path}: {told.height}x{told.width} are {pixels:,} pixels, more than max_pixels='
+                         f'{max_pixels:,} of LoadImage in the pipeline'
+                         f'{f" allows of {told}" if bands else ""}; cut or scale it')
+
+
+def _read_png16(path: str) -> np.ndarray:
+    with open(path, 'rb') as file:
+        pixels: Any = cv2.imdecode(np.frombuffer(file.read(), np.uint8), cv2.IMREAD_UNCHANGED)
+    order = [0, 3] if header(path).channels == 2 else [2, 1, 0, 3][:pixels.shape[2]]  # grey comes as three
+    return pixels[..., order]
+
+
+def _read_with_pillow(path: str) -> np.ndarray:
+    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None  # ours has been checked
+    try:
+        with Image.open(path) as opened:
+            image: Any = ImageOps.exif_transpose(opened)
+            if image.mode == '1':
+                image = image.convert('L')
+            elif image.mode not in ('L', 'LA', 'RGB', 'RGBA', *MODE_TYPES):
+                image = image.convert('RGB')
+            return np.array(image)
+    finally:
+        Image.MAX_IMAGE_PIXELS = limit
+
+
+def _map(path: str) -> np.ndarray:
+    """``(H, W)`` or ``(H, W, C)``: a ``.npy`` file, of which nothing but the header is read yet."""
+    try:
+        values = np.load(path, mmap_mode='r', allow_pickle=False)
+        if not isinstance(values, np.ndarray):  # a .npz under another name
+            raise ValueError
+    except DAMAGE as error:
+        raise unreadable(path) from error
+    if values.ndim not in (2, 3) or values.dtype.kind not in 'buif' or not values.size:
+        raise InputError(f'{path}: an array of shape {values.shape} of {values.dtype}; images are (height, width) or '
+                         '(height, width, bands) of integers or floats')
+    if values.ndim == 3 and values.shape[2] > MAX_BANDS:
+        raise InputError(f'{path}: shape {values.shape} is (height, width, bands), and {values.shape[2]} bands are '
+                         f'more than {MAX_BANDS}; an array of (bands, height, width) has to be transposed')
+    return values
+
+
+def other_images(names: Iterable[str]) -> str:
+    """``'3 .gif, 1 .heic'``: how many files there are of images that nothing here reads; empty if none."""
+    counts = Counter(os.path.splitext(name)[1].lower() for name in names)
+    return ', '.join(f'{counts[suffix]} {suffix}' for suffix in OTHER_SUFFIXES if counts[suffix])

@@ -40,15 +40,15 @@ class ResumableSampler(InfiniteSampler):
 
     Sample n of all processes together is the same whatever their number. Yields :class:`Draw`.
     """
-    start = 0  # draws that this process leaves out
+    start = 0  # draws of all processes together that are left out
 
     def start_at(self, draws: int, seed: int) -> None:
-        """Go on after so many draws of this process in a run with this seed."""
+        """Go on after so many draws of all processes in a run with this seed."""
         self.start, self.seed = draws, seed
 
     def __iter__(self) -> Iterator[int]:
         order, round_of_order = torch.arange(self.size), -1
-        for number in itertools.count(self.start * self.world_size + self.rank, self.world_size):
+        for number in itertools.count(self.start + self.rank, self.world_size):
             round_, place = divmod(number, self.size)
             if self.shuffle and round_ != round_of_order:
                 generator = torch.Generator().manual_seed(self.seed + round_)
@@ -59,7 +59,9 @@ class ResumableSampler(InfiniteSampler):
 @DATA_SAMPLERS.register_module()
 class EpochSampler(DefaultSampler):
     """mmengine's ``DefaultSampler`` for training in epochs; every sample is a :class:`Draw`, new in each epoch."""
+    start = 0  # draws of all processes together that are left out of an epoch
 
     def __iter__(self) -> Iterator[int]:
-        for number, index in enumerate(super().__iter__()):
+        first = self.start // self.world_size
+        for number, index in enumerate(itertools.islice(super().__iter__(), first, None), first):
             yield Draw(index, key=(self.seed, self.epoch, number * self.world_size + self.rank))

@@ -1,4 +1,5 @@
 """Transforms that the hosts' pipelines lack."""
+from collections.abc import Sequence
 from typing import Any
 
 import cv2
@@ -7,8 +8,10 @@ from mmcv.transforms import BaseTransform, LoadImageFromFile
 
 from ..errors import InputError
 from ..registry import TRANSFORMS
-from .reading import size_in_header
+from .nodata import missing_values
+from .reading import NEED_STATISTICS, check_size, header_or_zeros, read_bands
 from .sampling import Draw, seed_all
+from .tiff import unreadable
 
 
 @TRANSFORMS.register_module()
@@ -36,29 +39,51 @@ class LoadImage(LoadImageFromFile):
 
     Args:
         max_pixels: an image of more is refused before it is decoded.
+        bands: None reads 8-bit images as OpenCV does. A number reads that many bands of any type
+            (:func:`~mae_mm.datasets.reading.read_bands`) as float32, in the file's order; arrays have the same order.
+        nodata: value of pixels without data, ``'nan'`` for NaN and infinity. None: there are none, and NaN is refused.
+        fill: a value of each band in place of ``nodata``.
 
     Raises:
         ValueError: with the file.
     """
 
-    def __init__(self, *args: Any, max_pixels: int = 200_000_000, **kwargs: Any):
+    def __init__(self, *args: Any, max_pixels: int = 200_000_000, bands: int | None = None,
+                 nodata: float | str | None = None, fill: Sequence[float] = (), **kwargs: Any):
         super().__init__(*args, **kwargs)
         self.max_pixels = max_pixels
+        self.bands, self.nodata, self.fill = bands, nodata, fill
 
     def transform(self, results: dict | str | np.ndarray) -> dict:
         if not isinstance(results, dict):
             results = dict(img=results) if isinstance(results, np.ndarray) else dict(img_path=results)
+        path: Any = results.get('img_path')
         if 'img' in results:
-            shape = results['img'].shape[:2]
-            return dict(results, img_path=results.get('img_path'), img_shape=shape, ori_shape=shape)
-        height, width = size_in_header(results['img_path'])
-        if height * width > self.max_pixels:
-            raise InputError(f'{results["img_path"]}: {height}x{width} are {height * width:,} pixels, more than '
-                             f'max_pixels={self.max_pixels:,} of LoadImage in the pipeline; cut or scale it')
+            image = results['img']
+            image = image if self.bands is None else self._bands_of(image, path)
+            return dict(results, img=image, img_path=path, img_shape=image.shape[:2], ori_shape=image.shape[:2])
+        if self.bands is not None:
+            image = self._bands_of(read_bands(path, self.max_pixels), path)
+            return dict(results, img=image, img_shape=image.shape[:2], ori_shape=image.shape[:2])
+        told = header_or_zeros(path)
+        if told.other_than_rgb:
+            raise InputError(f'{path}: {told}. {NEED_STATISTICS}')
+        check_size(path, told, self.max_pixels)
         try:
             return super().transform(results)
         except (OSError, ValueError, AssertionError, AttributeError, cv2.error) as error:
-            raise InputError(f'{results["img_path"]} cannot be read as an image; mend it or remove it') from error
+            raise unreadable(path) from error
+
+    def _bands_of(self, image: np.ndarray, path: str | None) -> np.ndarray:
+        """``(H, W, C)`` as float32, with as many bands as there should be, and finite."""
+        image = image if image.ndim == 3 else image[..., None]
+        if image.shape[2] != self.bands:
+            raise InputError(f'{path or "the image"}: {image.shape[2]} bands, and the statistics are of {self.bands}')
+        missing = missing_values(image, self.nodata, path)
+        pixels = image.astype(np.float32)
+        if missing is not None:
+            np.copyto(pixels, np.asarray(self.fill, np.float32), where=missing)
+        return pixels
 
 
 @TRANSFORMS.register_module()
@@ -68,24 +93,29 @@ class CheckLabels(BaseTransform):
     Unchecked, such a value ends training in an error that names no file, and drops out of a mIoU in silence.
 
     Args:
-        num_classes: labels are 0 to ``num_classes - 1``.
+        num_classes: labels are 0 to ``num_classes - 1``; None if the data set says it with each image.
         ignore_index: one more value that is allowed.
 
     Raises:
-        ValueError: with the file and the values.
+        ValueError: with the file and the values, as they are in it.
     """
 
-    def __init__(self, num_classes: int, ignore_index: int = 255):
+    def __init__(self, num_classes: int | None = None, ignore_index: int = 255):
         self.num_classes = num_classes
         self.ignore_index = ignore_index
 
     def transform(self, results: dict) -> dict:
         if 'gt_seg_map' not in results:  # an image without labels, of which a host asks a prediction
             return results
+        number = results.get('num_classes') if self.num_classes is None else self.num_classes
+        if number is None:
+            raise InputError('CheckLabels in the pipeline has no num_classes, and the data set names no classes')
         labels = results['gt_seg_map']
-        wrong = (labels >= self.num_classes) & (labels != self.ignore_index)
+        wrong = ((labels >= number) | (labels < 0)) & (labels != self.ignore_index)
         if wrong.any():
-            values = ', '.join(map(str, np.unique(labels[wrong])[:5]))
-            raise InputError(f'{results["seg_map_path"]}: label {values} is no class; classes are 0 to '
-                             f'{self.num_classes - 1}, and {self.ignore_index} is ignored')
+            first = int(results.get('reduce_zero_label') or 0)
+            values = ', '.join(str(int(value) + first) for value in np.unique(labels[wrong])[:5])
+            ignored = '0 and 255 are' if first else f'{self.ignore_index} is'
+            raise InputError(f'{results["seg_map_path"]}: label {values} is no class; classes are {first} to '
+                             f'{number - 1 + first}, and {ignored} ignored')
         return results

@@ -3,10 +3,12 @@ from typing import TYPE_CHECKING
 
 from ..dependencies import absent, missing
 from ..registry import OPTIM_WRAPPER_CONSTRUCTORS
-from .hooks import CheckClassesHook, CheckLossHook, CheckpointHook, SeedStepHook, SyncBuffersHook
+from .checkpoints import CheckpointHook
+from .hooks import BoundHistoryHook, CheckClassesHook, CheckLossHook, SeedStepHook, SyncBuffersHook
 from .loop import EpochBasedTrainLoop, IterBasedTrainLoop
 from .runner import Runner, build_runner
 from .schedule import WarmupCosineLR
+from .stopping import StopHook
 from .summary import SummaryHook
 
 if TYPE_CHECKING or not missing('mmpretrain'):
@@ -15,7 +17,7 @@ else:
     LayerDecayConstructor = absent('LayerDecayConstructor', 'mmpretrain', OPTIM_WRAPPER_CONSTRUCTORS)
 
 __all__ = [
-    'CheckClassesHook', 'CheckLossHook', 'CheckpointHook', 'EpochBasedTrainLoop', 'IterBasedTrainLoop',
-    'LayerDecayConstructor', 'Runner', 'SeedStepHook', 'SummaryHook', 'SyncBuffersHook', 'WarmupCosineLR',
-    'build_runner'
+    'BoundHistoryHook', 'CheckClassesHook', 'CheckLossHook', 'CheckpointHook', 'EpochBasedTrainLoop',
+    'IterBasedTrainLoop', 'LayerDecayConstructor', 'Runner', 'SeedStepHook', 'StopHook', 'SummaryHook',
+    'SyncBuffersHook', 'WarmupCosineLR', 'build_runner'
 ]

@@ -1,17 +1,14 @@
-"""Hooks: exact resuming, safe checkpoints, buffers in step, a stop where the loss is not finite."""
-import contextlib
+"""Hooks: exact resuming, buffers in step, a stop where the loss is not finite or the classes are others."""
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from mmengine.dist import all_reduce_params, get_rank, is_distributed
-from mmengine.hooks import CheckpointHook as _CheckpointHook
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import BaseLoop
 
-from ..checkpoint.writing import ATOMIC, from_plain, sweep_unfinished, to_plain
 from ..datasets.sampling import seed_all
 from ..errors import InputError, listed
 from ..registry import HOOKS
@@ -39,61 +36,25 @@ class SyncBuffersHook(Hook):
 
 
 @HOOKS.register_module()
-class CheckpointHook(_CheckpointHook):
-    """mmengine's hook with nothing lost and nothing to run in the file.
+class BoundHistoryHook(Hook):
+    """Keeps the last values of each scalar that mmengine's log averages over, and not all since the start.
 
-    - A file is written whole or not at all, and older ones are removed after it is there, not before.
-    - It holds tensors and builtin types only, so that it loads with ``weights_only=True``.
-    - Resuming with a schedule of another length says so.
+    It appends to an array that it copies each time: 8.6 ms an iteration at 500,000 of them.
+
+    Args:
+        values: how many, or an epoch of any data loader if that is more.
     """
 
-    def __init__(self, *args: Any, **kwargs: Any):
-        super().__init__(*args, backend_args=dict(backend=ATOMIC), **kwargs)
+    def __init__(self, values: int = 10_000):
+        self.values = values
 
     def before_train(self, runner: Any) -> None:
-        super().before_train(runner)
-        if get_rank() == 0:
-            sweep_unfinished(str(self.out_dir))
+        validation = 0 if runner.val_loop is None else len(runner.val_dataloader)
+        self.values = max(self.values, len(runner.train_dataloader), validation)
 
-    def _save_checkpoint_with_step(self, runner: Any, step: int, meta: dict) -> None:
-        with self._removing_afterwards():
-            super()._save_checkpoint_with_step(runner, step, meta)
-
-    def _save_best_checkpoint(self, runner: Any, metrics: dict) -> None:
-        with self._removing_afterwards():
-            super()._save_best_checkpoint(runner, metrics)
-
-    @contextlib.contextmanager
-    def _removing_afterwards(self) -> Iterator[None]:
-        remove = self.file_backend.remove
-        doomed: list[str] = []
-        self.file_backend.remove = doomed.append
-        try:
-            yield
-        finally:
-            self.file_backend.remove = remove
-        for path in set(doomed) - {self.last_ckpt, getattr(self, 'best_ckpt_path', None)}:
-            remove(path)
-
-    def before_save_checkpoint(self, runner: Any, checkpoint: dict) -> None:
-        checkpoint['meta']['max_iters'] = runner.max_iters
-        for key in set(checkpoint) - {'state_dict', 'optimizer'}:
-            checkpoint[key] = to_plain(checkpoint[key])
-
-    def after_load_checkpoint(self, runner: Any, checkpoint: dict) -> None:
-        if 'message_hub' in checkpoint:
-            checkpoint['message_hub'] = from_plain(checkpoint['message_hub'])
-        meta: dict[str, Any] = checkpoint.get('meta', {})
-        if not runner._resume or not meta:
-            return
-        own_meta = getattr(runner.train_dataloader.dataset, 'metainfo', None)
-        if meta.get('dataset_meta') == to_plain(own_meta):
-            meta['dataset_meta'] = own_meta  # mmengine compares pickles, which differ for equal contents
-        if meta.get('max_iters', runner.max_iters) != runner.max_iters:
-            runner.logger.warning(
-                f'The schedule of the run that is resumed ends after {meta["max_iters"]} iterations, the config\'s '
-                f'after {runner.max_iters}. The learning rate follows the former. To train on with the config\'s '
-                'schedule, start a new run with load_from.')
+    def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
+        for history in runner.message_hub.log_scalars.values():
+            history.max_length = self.values
 
 
 @HOOKS.register_module()

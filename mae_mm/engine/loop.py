@@ -1,4 +1,12 @@
-"""The training loops, resumed exactly and without reading again all that was read."""
+"""The training loops, resumed exactly and without reading again all that was read.
+
+Both count ``samples``, the draws of all processes together: a run goes on at the next one, whatever the batch and the
+number of processes are now.
+"""
+from collections.abc import Sequence
+from typing import Any
+
+from mmengine.dist import get_world_size
 from mmengine.runner import EpochBasedTrainLoop as _EpochBasedTrainLoop
 from mmengine.runner import IterBasedTrainLoop as _IterBasedTrainLoop
 from mmengine.runner.loops import _InfiniteDataloaderIterator
@@ -14,15 +22,38 @@ def _need(sampler: object, kind: type) -> None:
                          f'not {type(sampler).__name__}')
 
 
+def _batch_of_all(loader: Any) -> int:
+    return loader.batch_size * get_world_size()
+
+
 @LOOPS.register_module()
 class EpochBasedTrainLoop(_EpochBasedTrainLoop):
-    """mmengine's loop, for an ``EpochSampler``: after a resume it draws with the seed of the run that it resumes."""
+    """mmengine's loop, for an ``EpochSampler``: a run that was stopped within an epoch goes on within it.
+
+    Attributes:
+        samples: drawn in this epoch.
+    """
+    samples = 0
 
     def run(self) -> None:
-        if self._epoch:
+        if self._iter:
             _need(self.dataloader.sampler, EpochSampler)
             self.dataloader.sampler.seed = self.runner.seed
+            self.samples = self.runner.samples_done or 0
         super().run()
+
+    def run_epoch(self) -> None:
+        self.runner.call_hook('before_train_epoch')
+        self.runner.model.train()
+        batch = _batch_of_all(self.dataloader)
+        if self.samples:
+            self.dataloader.sampler.start = self.samples
+        for idx, data_batch in enumerate(self.dataloader, self.samples // batch):
+            self.samples += batch
+            self.run_iter(idx, data_batch)
+        self.samples = self.dataloader.sampler.start = 0
+        self.runner.call_hook('after_train_epoch')
+        self._epoch += 1
 
 
 @LOOPS.register_module()
@@ -30,20 +61,29 @@ class IterBasedTrainLoop(_IterBasedTrainLoop):
     """mmengine's loop, for a ``ResumableSampler``: after a resume it asks the sampler to start where it was.
 
     mmengine's reads and augments every batch up to that point, which takes hours at the end of a schedule.
+
+    Attributes:
+        samples: drawn in this run.
     """
+    samples = 0
 
     def run(self) -> None:
         sampler = self.dataloader.sampler
+        batch = _batch_of_all(self.dataloader)
         if self._iter:
             _need(sampler, ResumableSampler)
+            done = self.runner.samples_done
+            self.samples = self._iter * batch if done is None else done  # older files do not tell
         self.runner.call_hook('before_train')
         self.runner.call_hook('before_train_epoch')
         if self._iter:
-            sampler.start_at(self._iter * self.dataloader.batch_size, self.runner.seed)
+            sampler.start_at(self.samples, self.runner.seed)
             self.dataloader_iterator = _InfiniteDataloaderIterator(self.dataloader)
         while self._iter < self._max_iters and not self.stop_training:
             self.runner.model.train()
-            self.run_iter(next(self.dataloader_iterator))
+            data_batch: Sequence = next(self.dataloader_iterator)
+            self.samples += batch
+            self.run_iter(data_batch)
             self._decide_current_val_interval()
             if self.runner.val_loop is not None and self._iter >= self.val_begin and (
                     self._iter % self.val_interval == 0 or self._iter == self._max_iters):

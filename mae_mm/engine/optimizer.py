@@ -5,6 +5,7 @@ from typing import Any
 from mmpretrain.engine.optimizers import LearningRateDecayOptimWrapperConstructor
 from torch import nn
 
+from ..errors import InputError, listed
 from ..registry import OPTIM_WRAPPER_CONSTRUCTORS
 
 OF_ONE_PARAMETER = ('params', 'param_name', 'layer_id')
@@ -28,6 +29,11 @@ class LayerDecayConstructor(LearningRateDecayOptimWrapperConstructor):
         if prefix:  # the recursion into children
             super().add_params(params, module, prefix, get_layer_depth, **kwargs)
             return
+        names = [name for name, _ in module.named_parameters()]
+        for key in self.paramwise_cfg.get('custom_keys', {}):
+            if not any(key in name for name in names):
+                raise InputError(f'optim_wrapper.paramwise_cfg.custom_keys.{key}: no parameter of the model has '
+                                 f'{key!r} in its name; there are {listed(names)}')
         backbone: Any = module.backbone
         single: list[dict] = []
         super().add_params(single, module, get_layer_depth=lambda name: backbone.get_layer_depth(name, 'backbone.'))

@@ -15,6 +15,7 @@ from ..checkpoint.loading import load_into, start_from, weights_for
 from ..checkpoint.reading import read_checkpoint
 from ..errors import InputError
 from ..registry import RUNNERS
+from .resume import incomplete
 
 # mmengine's notes on its own deprecated parts, which it uses by itself.
 _LOG_NOISE = re.compile(r'"FileClient" will be deprecated|"HardDiskBackend" is the alias|'
@@ -32,6 +33,7 @@ class Runner(_Runner):
     backbone alone.
     """
 
+    samples_done: int | None = None  # of the run that is resumed: how far its loop was
     _timestamp: str
     _times_taken: ClassVar[set[str]] = set()
 
@@ -70,17 +72,21 @@ class Runner(_Runner):
             ValueError: see :func:`mae_mm.checkpoint.read_checkpoint` and :func:`mae_mm.checkpoint.load_into`.
         """
         checkpoint = read_checkpoint(filename)
-        lacking = [key for key in ('meta', 'message_hub', 'optimizer') if key not in checkpoint]
-        if self._resume and lacking:
-            raise InputError(f'{filename} cannot be resumed from, it holds no {", ".join(lacking)}; to start from '
-                             f'its weights use --cfg-options load_from={filename}')
+        problem = incomplete(checkpoint, filename) if self._resume else None
+        if problem:
+            raise InputError(problem)
+        if self._resume:
+            self.samples_done = checkpoint['meta'].get('samples')
         self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
         model = self.model
         while is_model_wrapper(model) or isinstance(model, BaseTTAModel):
             model = model.module
         weights = weights_for(model, checkpoint, filename)
         training = isinstance(self._train_loop, BaseLoop)
-        (start_from if training and not self._resume else load_into)(model, weights, filename)
+        if training and not self._resume:
+            start_from(model, weights, filename, self.cfg.get('bands'))
+        else:
+            load_into(model, weights, filename)
         self._has_loaded = True
         return checkpoint
 

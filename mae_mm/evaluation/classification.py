@@ -2,8 +2,8 @@
 import csv
 import io
 import os
-from collections import defaultdict
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
@@ -26,18 +26,27 @@ SEVERITIES = ('1', '2', '3', '4', '5')
 
 @METRICS.register_module()
 class Accuracy(_Accuracy):
-    """mmpretrain's top-k accuracy, which can also choose among some classes and write what was predicted.
+    """mmpretrain's top-k accuracy, which also keeps that of each class, and can write what was predicted.
 
     Args:
         among_present: the prediction is the best of the classes that the data set has (``metainfo['class_ids']``), as
             ImageNet-A and -R are measured.
         out_dir: folder of ``predictions.csv``: path, label, prediction and its probability of each image.
+
+    Attributes:
+        per_class: class name -> ``accuracy``, the percentage of its images whose best class it is (None without
+            images), and ``images``, their number.
+        confusion: ``(classes, classes)`` numbers of images, a row for each true class, a column for each prediction.
+        class_names: those of the rows and of the columns.
     """
 
     def __init__(self, *args: Any, among_present: bool = False, out_dir: str | None = None, **kwargs: Any):
         super().__init__(*args, **kwargs)
         self.among_present = among_present
         self.out_dir = out_dir
+        self.per_class: dict[str, dict[str, Any]] = {}
+        self.confusion = torch.zeros(0, 0, dtype=torch.int64)
+        self.class_names: tuple[str, ...] = ()
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         for sample in data_samples:
@@ -52,7 +61,33 @@ class Accuracy(_Accuracy):
     def compute_metrics(self, results: list[dict]) -> dict[str, float]:
         if self.out_dir:
             write_predictions(results, (self.dataset_meta or {}).get('classes'), self.out_dir)
+        self.confusion = confusion_of(results)
+        self.class_names = unique_names((self.dataset_meta or {}).get('classes') or range(len(self.confusion)))
+        self.per_class = per_class(self.confusion, self.class_names)
         return super().compute_metrics(results)
+
+
+def confusion_of(results: Sequence[dict]) -> Tensor:
+    """``(classes, classes)`` numbers of images: row the true class, column the one with the highest score."""
+    scores = torch.stack([result['pred_score'] for result in results])  # N classes
+    labels = torch.cat([result['gt_label'] for result in results])  # N
+    num_classes = scores.shape[1]
+    pairs = labels * num_classes + scores.argmax(dim=1)
+    return torch.bincount(pairs, minlength=num_classes**2).view(num_classes, num_classes)
+
+
+def unique_names(names: Iterable[Any]) -> tuple[str, ...]:
+    """Names of classes, those that are not unique with their number: ImageNet-1K has two classes ``crane``."""
+    names = list(map(str, names))
+    counts = Counter(names)
+    return tuple(name if counts[name] == 1 else f'{name} ({i})' for i, name in enumerate(names))
+
+
+def per_class(confusion: Tensor, names: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """The accuracy in percent and the number of images of each class."""
+    rows = zip(names, confusion.diagonal().tolist(), confusion.sum(dim=1).tolist(), strict=True)
+    return {name: dict(accuracy=round(100 * right / images, 2) if images else None, images=images)
+            for name, right, images in rows}
 
 
 def among(score: Tensor, class_ids: Sequence[int]) -> Tensor:
@@ -81,7 +116,7 @@ class CorruptionError(BaseMetric):
     The images are ``.../CORRUPTION/SEVERITY/CLASS/FILE``.
 
     Raises:
-        ValueError: a corruption or a severity of the 75 is not there, or one that is none of them.
+        ValueError: one of the 75 folders is missing, or there is another one.
     """
     default_prefix = ''
 
@@ -95,10 +130,10 @@ class CorruptionError(BaseMetric):
         for corruption, severity, right in results:
             correct[corruption, severity].append(right)
         wanted = {(corruption, severity) for corruption in ALEXNET_ERROR for severity in SEVERITIES}
-        for what, pairs in (('lacks', wanted - set(correct)), ('has', set(correct) - wanted)):
+        for what, pairs in (('lacks', wanted - set(correct)), ('has others,', set(correct) - wanted)):
             if pairs:
-                raise InputError(f'ImageNet-C is 15 corruptions of 5 severities; this folder {what} '
-                                 f'{len(pairs)} of another kind, such as {"/".join(min(pairs))}')
+                raise InputError(f'ImageNet-C has 15 corruptions in 5 severities; this folder {what} '
+                                 f'{len(pairs)}, such as {"/".join(min(pairs))}')
         error = {pair: 1 - sum(right) / len(right) for pair, right in correct.items()}
         relative = [sum(error[corruption, severity] for severity in SEVERITIES) / len(SEVERITIES) / alexnet
                     for corruption, alexnet in ALEXNET_ERROR.items()]

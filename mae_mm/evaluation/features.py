@@ -1,4 +1,5 @@
 """Features of a frozen encoder, and what they tell: a linear classifier, the nearest neighbours."""
+import importlib.util
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,10 +9,19 @@ from mmengine.runner import Runner
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from ..errors import InputError
 from ..progress import progress_of
 
+BATCH = 250  # images whose features are computed at a time
 QUERIES = 256  # at a time
 PENALTY = .01  # scikit-learn's C, the inverse of the weights' penalty
+NEIGHBOURS = (1, 10, 20, 100)
+
+
+def pooled(model: Any, images: Tensor) -> Tensor:
+    """``(B, C)`` float32 on the CPU: what ``model.backbone`` pools, or the mean of its last map over the patches."""
+    output = model.backbone(images)[-1]  # B C, or B C h w
+    return (output.mean(dim=(2, 3)) if output.dim() == 4 else output).float().cpu()
 
 
 @torch.no_grad()
@@ -28,21 +38,45 @@ def mean_features(model: Any, loader: Any) -> tuple[Tensor, Tensor]:
     with progress_of(len(loader.dataset)) as progress:
         for batch in loader:
             batch = model.data_preprocessor(batch, False)
-            output = model.backbone(batch['inputs'])[-1]  # B C, or B C h w
-            features.append((output.mean(dim=(2, 3)) if output.dim() == 4 else output).float().cpu())
+            features.append(pooled(model, batch['inputs']))
             labels += [sample.gt_label.item() for sample in batch['data_samples']]
             progress.update(len(features[-1]))
     return torch.cat(features), torch.tensor(labels)
 
 
 def linear_accuracy(train: tuple[Tensor, Tensor], test: tuple[Tensor, Tensor]) -> float:
-    """Top-1, from 0 to 1, on ``test`` of multinomial logistic regression on the standardised features of ``train``."""
+    """Top-1, from 0 to 1, on ``test`` of multinomial logistic regression on the standardised features of ``train``.
+
+    See :func:`check_scikit_learn`.
+    """
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
     classifier = make_pipeline(StandardScaler(), LogisticRegression(C=PENALTY, max_iter=1000))
     classifier.fit(train[0].numpy(), train[1].numpy())
     return float(classifier.score(test[0].numpy(), test[1].numpy()))
+
+
+def check_scikit_learn() -> None:
+    """Tell before features are computed that the linear classifier's package is missing.
+
+    Raises:
+        ValueError: with how to install it.
+    """
+    if importlib.util.find_spec('sklearn') is None:
+        raise InputError('the linear classifier needs scikit-learn; install it with: pip install scikit-learn')
+
+
+def neighbours_to_ask(given: Sequence[int] | None, num_train: int) -> list[int]:
+    """The numbers of neighbours: those given, or the usual ones that there are training images for.
+
+    Raises:
+        ValueError: more than there are training images, or fewer than one.
+    """
+    for count in given or ():
+        if not 0 < count <= num_train:
+            raise InputError(f'-k {count}: there are {num_train} training images, so k is 1 to {num_train}')
+    return list(given or [count for count in NEIGHBOURS if count <= num_train])
 
 
 def neighbours_accuracy(train: tuple[Tensor, Tensor], test: tuple[Tensor, Tensor], counts: Sequence[int],
@@ -62,8 +96,8 @@ def neighbours_accuracy(train: tuple[Tensor, Tensor], test: tuple[Tensor, Tensor
     return (right / len(test[1])).tolist()
 
 
-def labelled_loader(dataset: dict, batch_size: int = 250) -> DataLoader:
+def labelled_loader(dataset: dict, batch_size: int = BATCH, num_workers: int = 0) -> DataLoader:
     """A loader of the images of a data set's config, in order."""
     return Runner.build_dataloader(dict(
-        batch_size=batch_size, num_workers=0, collate_fn=dict(type='default_collate'),
+        batch_size=batch_size, num_workers=num_workers, collate_fn=dict(type='default_collate'),
         sampler=dict(type='DefaultSampler', shuffle=False), dataset=dataset))

@@ -12,5 +12,14 @@ if TYPE_CHECKING or not missing('mmseg'):
     from .segmentor import EncoderDecoder
 else:
     UPerHead, EncoderDecoder = (absent(name, 'mmseg', MODELS) for name in ('UPerHead', 'EncoderDecoder'))
+if TYPE_CHECKING or not missing('mmseg') and not missing('mmpretrain'):
+    from .preprocessing import BandsPreprocessor, BandsSegPreprocessor
+else:
+    BandsPreprocessor, BandsSegPreprocessor = (
+        absent(name, 'mmseg' if missing('mmseg') else 'mmpretrain', MODELS)
+        for name in ('BandsPreprocessor', 'BandsSegPreprocessor'))
 
-__all__ = ['MAE', 'EncoderDecoder', 'MAEDecoder', 'MaskedAutoencoder', 'Reconstruction', 'UPerHead']
+__all__ = [
+    'MAE', 'BandsPreprocessor', 'BandsSegPreprocessor', 'EncoderDecoder', 'MAEDecoder', 'MaskedAutoencoder',
+    'Reconstruction', 'UPerHead'
+]

@@ -1,10 +1,13 @@
 """Weights that belong to a grid of patches: they tell it when saved, and follow it when loaded."""
+import logging
 from typing import Any
 
+from mmengine.logging import print_log
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from ..checkpoint.grids import decide_grid
+from ..errors import InputError, listed
 from . import position
 from .position import Grid
 
@@ -19,6 +22,10 @@ class OnGrid(BaseModule):
 
     def __init__(self, init_cfg: dict | None = None):
         super().__init__(init_cfg=init_cfg)
+        pretrained = isinstance(init_cfg, dict) and init_cfg.get('type') == 'Pretrained'
+        # Weights that are asked for and not here yet.
+        self.awaited: Any = init_cfg['checkpoint'] if pretrained and init_cfg else None
+        self.register_load_state_dict_pre_hook(refuse_other_names)
         self.register_load_state_dict_pre_hook(fit_to_grid)
 
     def positions(self, grid: Grid) -> Tensor:
@@ -40,11 +47,32 @@ def initialise_linear(module: nn.Module) -> None:
             nn.init.zeros_(part.bias)
 
 
+def tell_random_weights(module: OnGrid) -> None:
+    """Say, once, that a module computes before it has the weights that its ``init_cfg`` asks for."""
+    if module.awaited:
+        print_log(f'{type(module).__name__} computes with random weights: its init_cfg asks for {module.awaited}, '
+                  'which init_weights() loads', logger='current', level=logging.WARNING)
+        module.awaited = None
+
+
+def refuse_other_names(module: nn.Module, state_dict: dict[str, Tensor], prefix: str, *_: Any) -> None:
+    """State-dict pre-hook of whole models.
+
+    Raises:
+        ValueError: names of which none is the module's, where ``strict=False`` would load nothing in silence.
+    """
+    if not prefix and state_dict and set(state_dict).isdisjoint(module.state_dict()):
+        raise InputError(f'{type(module).__name__}.load_state_dict: none of its weights is among '
+                         f'{listed(state_dict)}; mae_mm.checkpoint.load_weights(path) reads any known file')
+
+
 def fit_to_grid(module: OnGrid, state_dict: dict[str, Tensor], prefix: str, local_metadata: dict, *_: Any) -> None:
     """State-dict pre-hook: resize a checkpoint's positions and bias tables to the module's grid.
 
     ``relative_position_index``, which mmseg's files carry, is dropped: it follows from the grid.
     """
+    own = [key for key in state_dict if key.startswith(prefix)]
+    module.awaited = None if own else module.awaited
     for key in [key for key in state_dict if key.startswith(prefix) and key.endswith('relative_position_index')]:
         del state_dict[key]
     positions = state_dict.get(f'{prefix}pos_embed')

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from ..errors import InputError
 from ..registry import MODELS
 from .decoder import MAEDecoder
+from .grid import refuse_other_names
 from .masking import draw_order, hidden_mask, num_visible, order_of_sample
 from .patches import patch_statistics, patchify, take_patches, unpatchify
 from .vit import MAE
@@ -61,6 +62,7 @@ class MaskedAutoencoder(BaseModel):
         self.norm_pix = norm_pix
         self.backbone.pos_embed.requires_grad_(False)
         self.decoder.connect(self.backbone)
+        self.register_load_state_dict_pre_hook(refuse_other_names)
 
     def forward(self, inputs: Tensor, data_samples: list | None = None, mode: str = 'tensor') -> Any:
         """mmengine's entry: ``mode`` is ``'loss'``, ``'predict'`` (held-out losses) or ``'tensor'`` (maps)."""
@@ -97,7 +99,8 @@ class MaskedAutoencoder(BaseModel):
         if ids_shuffle is None:
             ids_shuffle = draw_order(len(images), h * w, images.device)
         if ids_shuffle.shape != (len(images), h * w):
-            raise InputError(f'ids_shuffle is {tuple(ids_shuffle.shape)} for {len(images)} images of {h}x{w} patches')
+            raise InputError(f'ids_shuffle has the shape {tuple(ids_shuffle.shape)} for {len(images)} images '
+                             f'of {h}x{w} patches')
         return ids_shuffle, num_visible(h * w, self.mask_ratio)
 
     def predict(self, inputs: Tensor, data_samples: list[BaseDataElement]) -> list[BaseDataElement]:

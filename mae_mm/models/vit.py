@@ -15,11 +15,12 @@ from ..checkpoint.loading import initialise_backbone
 from ..errors import InputError
 from ..registry import MODELS
 from . import position
+from .access import LayerAccess, layer_places
 from .architectures import sizes_of
 from .attention import BiasTable
 from .bias_cache import BiasCache
 from .freezing import parts_to_freeze
-from .grid import OnGrid, initialise_linear
+from .grid import OnGrid, initialise_linear, tell_random_weights
 from .layers import ALL, EncoderLayer, PatchEmbed
 from .patches import patches_beyond, take_patches
 from .position import Grid
@@ -29,7 +30,7 @@ OUT_TYPES = {'featmap': ALL, 'cls_token': slice(0, 1), 'avg_featmap': slice(1, N
 
 
 @MODELS.register_module()
-class MAE(OnGrid):
+class MAE(LayerAccess, OnGrid):
     """The encoder of a masked autoencoder (arXiv:2111.06377) as a backbone that returns feature maps.
 
     Sizes other than ``img_size`` need no preparation: the position embedding and the bias tables belong to the
@@ -48,13 +49,13 @@ class MAE(OnGrid):
             the mean of its patch tokens with a norm of its own (the official ``global_pool``).
         with_cp: recompute activations in the backward pass instead of keeping them.
         frozen_stages: 0 freezes the embeddings, n also the first n layers; -1 freezes nothing.
-        trainable_layers: of the backbone the last n layers alone train, 0 for none (linear probing) and 0.5 for the
-            MLP of the last and its norm (partial fine-tuning, section 4.3 of the paper); None for all of it.
+        trainable_layers: only the last n layers of the backbone are trained, 0 for none (linear probing) and 0.5 for
+            the MLP of the last one and its norm (partial fine-tuning, section 4.3 of the paper); None for all of it.
         arch: a name of ``architectures.py`` (``'tiny'`` to ``'huge'``) in place of the four sizes ``embed_dims``,
             ``num_layers``, ``num_heads`` and ``mlp_ratio``, whose defaults are those of ``'base'``.
         init_cfg: ``dict(type='Pretrained', checkpoint=...)`` takes a file, folder or URL of any known format as it
-            is (``checkpoint/tables.py``); ``grid=(h, w)`` tells the grid of positions whose file does not, and
-            ``bias_resize='geometric'`` resizes bias tables as BEiT does.
+            is (``checkpoint/tables.py``); ``grid=(h, w)`` is needed for a rectangular grid that the file does not
+            store, and ``bias_resize='geometric'`` resizes bias tables as BEiT does.
 
     Raises:
         ValueError: sizes that do not fit each other, an unknown ``arch``, a layer that is not there.
@@ -85,14 +86,13 @@ class MAE(OnGrid):
             embed_dims=embed_dims, num_layers=num_layers, num_heads=num_heads, mlp_ratio=mlp_ratio))
         embed_dims, num_layers, num_heads, mlp_ratio = sizes.values()
         self.patch_size, self.in_channels = patch_size, in_channels
-        self.embed_dims = embed_dims
-        self.num_layers = num_layers
+        self.embed_dims, self.num_layers = embed_dims, num_layers
         self.rel_pos_bias = rel_pos_bias
         self.with_cp = with_cp
         self.out_type = out_type
         height, width = (img_size, img_size) if isinstance(img_size, int) else img_size
         self.grid = self.grid_of(height, width)
-        self.out_indices = self._layer_ids(out_indices)
+        self.out_indices = self._checked_outputs(out_indices)
 
         self.patch_embed = PatchEmbed(in_channels, embed_dims, patch_size)
         self.cls_token = nn.Parameter(torch.zeros(1, 1, embed_dims))
@@ -121,16 +121,13 @@ class MAE(OnGrid):
                              'data_preprocessor.test_cfg.size_divisor')
         return height // p, width // p
 
-    def _layer_ids(self, out_indices: int | Sequence[int]) -> list[int]:
-        indices = [out_indices] if isinstance(out_indices, int) else list(out_indices)
-        for index in indices:
-            if not -self.num_layers <= index < self.num_layers:
-                raise InputError(f'out_indices has layer {index}, the backbone has {self.num_layers} layers')
-        indices = [index % self.num_layers for index in indices]
+    def _checked_outputs(self, out_indices: int | Sequence[int]) -> list[int]:
+        indices = layer_places(out_indices, self.num_layers)
         if self.out_type not in OUT_TYPES:
             raise InputError(f'out_type={self.out_type!r} is not one of {", ".join(OUT_TYPES)}')
         if self.out_type != 'featmap' and indices != [self.num_layers - 1]:
-            raise InputError(f'out_type={self.out_type!r} is of the last layer, not of out_indices={out_indices}')
+            raise InputError(f'out_type={self.out_type!r} works on the last layer only, not on '
+                             f'out_indices={out_indices}')
         return indices
 
     def forward(self, images: Tensor, sizes: Sequence[tuple[int, int]] | None = None) -> tuple[Tensor, ...]:
@@ -143,9 +140,7 @@ class MAE(OnGrid):
                 patches of padding nothing attends. For maps only.
         """
         grid = self.grid_of(*images.shape[2:])
-        tokens = torch.cat([self.cls_token.expand(images.shape[0], -1, -1), self.patch_embed(images)], dim=1)
-        tokens = tokens + self.positions(grid)  # B N C
-
+        tokens = self._embed(images, grid)
         padding = None
         if sizes is not None:
             padding = F.pad(patches_beyond(sizes, grid, self.patch_size, images.device), (1, 0))  # B N
@@ -159,6 +154,11 @@ class MAE(OnGrid):
             if i in self.out_indices:
                 maps.append(self._map(tokens, grid))
         return tuple(maps)
+
+    def _embed(self, images: Tensor, grid: Grid) -> Tensor:
+        tell_random_weights(self)
+        tokens = torch.cat([self.cls_token.expand(images.shape[0], -1, -1), self.patch_embed(images)], dim=1)
+        return tokens + self.positions(grid)  # B N C
 
     def _map(self, tokens: Tensor, grid: Grid) -> Tensor:
         """``(B, N, C)`` to ``(B, C, h, w)``; in inference channels last, which a CPU's convolutions are faster with.
@@ -186,6 +186,7 @@ class MAE(OnGrid):
         """
         if self.rel_pos_bias:
             raise InputError('encode(images, ids_keep) needs rel_pos_bias=False: the bias is for whole images')
+        tell_random_weights(self)
         grid = self.grid_of(*images.shape[2:])
         patches = self.patch_embed.project(take_patches(images, ids_keep, self.patch_size))
         tokens = torch.cat([self.cls_token.expand(len(images), -1, -1), patches], dim=1)
@@ -230,7 +231,7 @@ class MAE(OnGrid):
         nn.init.normal_(self.cls_token, std=.02)
         if isinstance(self.init_cfg, dict) and self.init_cfg.get('type') == 'Pretrained':
             initialise_backbone(self, self.init_cfg['checkpoint'])
-            self._is_init = True
+            self._is_init, self.awaited = True, None
         else:
             super().init_weights()
 

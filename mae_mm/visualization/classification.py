@@ -1,11 +1,12 @@
 """Pictures of classifications."""
 from collections.abc import Sequence
+from typing import Any
 
 import cv2
 import numpy as np
 from torch import Tensor
 
-from .segmentation import read_rgb
+from .bands import read_rgb
 
 WIDTH_PX, LINE_PX = 256, 18
 
@@ -29,7 +30,8 @@ def best_classes(score: Tensor, classes: Sequence[str], count: int = 3) -> list[
     return [(classes[label], value) for label, value in zip(labels.tolist(), values.tolist(), strict=True)]
 
 
-def classification_picture(path: str, best: Sequence[tuple[str, float]], truth: str = '') -> np.ndarray:
-    """An image with what it is, if that is known, and what it was taken for."""
+def classification_picture(path: str, best: Sequence[tuple[str, float]], truth: str = '',
+                           **options: Any) -> np.ndarray:
+    """An image with what it is, if that is known, and what it was taken for; ``options`` of :func:`read_rgb`."""
     lines = [f'is {truth}'] if truth else []
-    return captioned(read_rgb(path), lines + [f'{100 * value:.1f} % {name}' for name, value in best])
+    return captioned(read_rgb(path, **options), lines + [f'{100 * value:.1f} % {name}' for name, value in best])

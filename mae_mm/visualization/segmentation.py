@@ -1,26 +1,47 @@
 """Pictures of segmentations. Images are ``(H, W, 3)`` RGB arrays of bytes, label maps ``(H, W)``."""
-from collections.abc import Sequence
+import io
+from collections.abc import Mapping, Sequence
 
 import cv2
 import mmcv
 import numpy as np
+from PIL import Image
 
 GAP_PX = 4  # white, between the pictures of a strip or a sheet
-
-
-def read_rgb(path: str) -> np.ndarray:
-    return mmcv.imread(path, channel_order='rgb')
+LEGEND_PX, ROW_PX = 200, 18  # width of an entry of a legend, and its height
 
 
 def write_rgb(image: np.ndarray, path: str) -> None:
     mmcv.imwrite(image[..., ::-1], path)  # makes the folder
 
 
+def overlay(image: np.ndarray, labels: np.ndarray, palette: np.ndarray, opacity: float = 0.5) -> np.ndarray:
+    """Labels in their colours over the image; no class (beyond the palette) is black."""
+    colours = np.zeros((max(len(palette), 255) + 1, 3), dtype=np.float32)
+    colours[:len(palette)] = palette
+    return (opacity * colours[labels] + (1 - opacity) * image).astype(np.uint8)
+
+
+def with_legend(picture: np.ndarray, shares: Mapping[str, float], colours: Mapping[str, Sequence[int]]) -> np.ndarray:
+    """A picture, enlarged to be read if it is small, with the classes that occur in it under it, largest first."""
+    scale = max(1, -(-LEGEND_PX // picture.shape[1]))
+    picture = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_NEAREST) if scale > 1 else picture
+    found = sorted((name for name, share in shares.items() if share > 0), key=lambda name: -shares[name])
+    columns = max(1, picture.shape[1] // LEGEND_PX)
+    rows = -(-len(found) // columns)
+    legend = np.full((rows * ROW_PX + 8, picture.shape[1], 3), 255, dtype=np.uint8)
+    for i, name in enumerate(found):
+        y, x = i // columns * ROW_PX + 6, i % columns * LEGEND_PX + 6
+        cv2.rectangle(legend, (x, y), (x + 12, y + 12), [int(value) for value in colours[name]], cv2.FILLED)
+        cv2.rectangle(legend, (x, y), (x + 12, y + 12), (0, 0, 0), 1)
+        text = f'{100 * shares[name]:.1f} % {name}'.encode('ascii', 'replace').decode()  # what the font has
+        cv2.putText(legend, text, (x + 18, y + 11), cv2.FONT_HERSHEY_SIMPLEX, .42, (0, 0, 0), 1, cv2.LINE_AA)
+    return np.concatenate([picture, legend])
+
+
 def paint(labels: np.ndarray, palette: np.ndarray, image: np.ndarray) -> np.ndarray:
     """Labels in their colours, half and half with the image; no class (255) is black."""
-    colours = np.zeros((256, 3), dtype=np.uint8)
-    colours[:len(palette)] = palette
-    return ((colours[labels].astype(np.uint16) + image) // 2).astype(np.uint8)
+    return overlay(image, labels, palette)
 
 
 def segmentation_strip(image: np.ndarray, prediction: np.ndarray, truth: np.ndarray | None,
@@ -48,3 +69,15 @@ def contact_sheet(strips: Sequence[np.ndarray], columns: int = 2, width_px: int 
         y, x = i // columns * height, i % columns * (width_px + GAP_PX)
         sheet[y:y + len(cell), x:x + width_px] = cell
     return sheet
+
+
+def label_png(label_map: np.ndarray, palette: np.ndarray) -> bytes:
+    """A PNG of class indices: of 8 bits with the classes' colours, or of 16 bits for more than 256 classes."""
+    buffer = io.BytesIO()
+    if len(palette) > 256:
+        Image.fromarray(label_map.astype(np.uint16)).save(buffer, 'PNG')
+    else:
+        picture = Image.fromarray(label_map.astype(np.uint8), mode='P')
+        picture.putpalette(palette.astype(np.uint8).tobytes())
+        picture.save(buffer, 'PNG')
+    return buffer.getvalue()

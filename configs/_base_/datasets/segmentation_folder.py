@@ -4,7 +4,8 @@ data_root = 'data/scenes'
 crop_size = (224, 224)
 batch_size = 8
 held_out = 0.2
-reduce_zero_label = False
+reduce_zero_label = False  # True: the label 0 is ignored, and 1 is the first class
+ignore_index = 255  # of the label files; a colour in RGB masks
 
 load = [dict(type='LoadImageFromFile', _scope_='mae_mm')]
 load_labels = [dict(type='LoadAnnotations', _scope_='mae_mm'), dict(type='mae_mm.CheckLabels')]
@@ -34,7 +35,7 @@ tta_pipeline = [
         ])
 ]
 dataset = dict(type='mae_mm.SegmentationFolder', data_root=data_root, held_out=held_out,
-               reduce_zero_label=reduce_zero_label)
+               reduce_zero_label=reduce_zero_label, ignore_index=ignore_index)
 train_dataloader = dict(
     batch_size=batch_size,
     num_workers=4,

@@ -1,0 +1,268 @@
+"""A trained model in Python: predictions, features, attention and reconstructions of whatever images one has."""
+import os
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from mmcv.transforms import Compose
+from mmengine.config import Config
+from mmengine.dataset import pseudo_collate
+from mmengine.device import get_device
+from torch import Tensor
+
+from ..checkpoint.reading import read_checkpoint
+from ..config.names import config_names
+from ..config.reading import read_config
+from ..config.stored import stored_config
+from ..datasets.palette import default_palette
+from ..errors import InputError, listed
+from ..evaluation.features import BATCH, pooled
+from ..models import MaskedAutoencoder
+from ..models.masking import num_visible, order_of_sample
+from ..models.patches import patchify, unpatchify
+from ..progress import progress_of
+from ..visualization.reconstruction import HIDDEN_GREY, to_bytes
+from .inputs import Source, results_of, sources_of
+from .results import Prediction, Reconstructed
+from .trained import in_scope_of, trained_model
+
+TRUTH = ('LoadAnnotations', 'mae_mm.LoadAnnotations', 'mae_mm.CheckLabels')  # what a pipeline has for labels
+SPREAD = 1_000_003  # between the numbers of samples of two seeds; generators take 32 bits of them
+DTYPES = (None, torch.float32, torch.float16, torch.bfloat16)
+KINDS = ('pooled', 'cls_token', 'maps')
+
+
+def load(config_or_checkpoint: str | os.PathLike, checkpoint: str | os.PathLike | None = None, *,
+         device: str | torch.device | None = None, dtype: torch.dtype | None = None,
+         cfg_options: dict[str, Any] | None = None) -> 'Model':
+    """A trained model.
+
+    Args:
+        config_or_checkpoint: path or name of a config; or a checkpoint of ours alone, which holds its config.
+        checkpoint: path or URL of weights of any known format.
+        device: such as ``'cuda:1'``; by default what there is.
+        dtype: such as ``torch.bfloat16``, of the computation; float32 by default.
+        cfg_options: changes of the config's settings.
+
+    Raises:
+        ValueError: a config or a checkpoint that cannot be used, or that do not fit each other.
+    """
+    first = os.fspath(config_or_checkpoint)
+    if checkpoint is None:
+        if first.endswith('.py') or first in config_names() and not os.path.exists(first):
+            raise InputError(f'{first} is a config; give a checkpoint after it')
+        if cfg_options:
+            raise InputError('cfg_options change a config, and there is none; give it before the checkpoint')
+        source, loaded = first, read_checkpoint(first)
+        cfg = stored_config(loaded, source)
+    else:
+        source = os.fspath(checkpoint)
+        cfg, loaded = read_config(first, cfg_options), read_checkpoint(source)
+    return Model(cfg, loaded, source, device, dtype)
+
+
+class Model:
+    """A trained model with the pipeline that its test images go through.
+
+    Attributes:
+        model: the module.
+        classes: their names; None for a model of pre-training.
+        palette: ``(classes, 3)`` RGB bytes, of a segmentor.
+    """
+
+    def __init__(self, cfg: Config, loaded: Any, source: str, device: str | torch.device | None = None,
+                 dtype: torch.dtype | None = None):
+        self.cfg, self.source = cfg, source
+        if dtype not in DTYPES:
+            raise InputError(f'dtype={dtype!r} is none of {", ".join(map(str, DTYPES))}')
+        self.dtype = None if dtype is torch.float32 else dtype
+        self.model, metainfo = trained_model(cfg, loaded, source, encoder_suffices=True)
+        try:
+            self.device = torch.device(device or get_device())
+            self.model.to(self.device)
+        except (RuntimeError, AssertionError) as error:
+            raise InputError(f'device={device!r} cannot be used here: {str(error).splitlines()[0]}') from None
+        self.segments, self.classifies = hasattr(self.model, 'decode_head'), hasattr(self.model, 'head')
+        self.classes: Sequence[str] | None = metainfo.get('classes')
+        self.palette: np.ndarray | None = None
+        if self.segments and self.classes is not None:
+            palette = metainfo.get('palette') or default_palette(len(self.classes))
+            self.palette = np.array(palette, dtype=np.uint8)
+        pipeline = cfg.test_dataloader.dataset.pipeline
+        with in_scope_of(cfg):
+            self.pipeline = Compose([step for step in pipeline if step['type'] not in TRUTH])
+
+    def predict(self, images: Any, batch_size: int = 16, probabilities: bool = False,
+                progress: bool = True) -> list[Prediction]:
+        """The classes of images, or of their pixels.
+
+        Args:
+            images: a path, a folder, a PIL image, an array or tensor of RGB, or a list of such (:func:`.sources_of`).
+            batch_size: images that go through the model at a time, as far as they are of one size.
+            probabilities: also those of all classes of each pixel.
+            progress: show a bar.
+
+        Raises:
+            ValueError: a model that has no classes, or images that cannot be used.
+        """
+        return [result for _, result in self.predictions(sources_of(images), batch_size, probabilities,
+                                                         progress=progress)]
+
+    def predictions(self, sources: Sequence[Source], batch_size: int = 16, probabilities: bool = False,
+                    broken: dict[str, str] | None = None, progress: bool = True
+                    ) -> Iterator[tuple[Source, Prediction]]:
+        """One after the other; images that cannot be read go into ``broken`` with the reason, if it is given."""
+        if self.model.untrained:
+            raise InputError(f'{self.source} holds no {listed(self.model.untrained)}: it has features, and predicts '
+                             'no classes')
+        if self.classes is None or not (self.segments or self.classifies):
+            raise InputError(f'{self.source} is no classifier and no segmentor, or its classes are not known')
+
+        def step(batch: dict) -> list[Prediction]:
+            return [self._prediction(sample, probabilities) for sample in self.model.test_step(batch)]
+
+        yield from self._each(sources, step, batch_size, broken, progress)
+
+    def _prediction(self, sample: Any, probabilities: bool) -> Prediction:
+        classes: Any = self.classes
+        if self.classifies:
+            scores = sample.pred_score.float().cpu()
+            label = int(scores.argmax())
+            return Prediction(sample.get('img_path'), label, classes[label], float(scores[label]), scores.numpy())
+        logits = sample.seg_logits.data.float()
+        every = logits.softmax(dim=0) if len(logits) > 1 else logits.sigmoid()
+        return Prediction(sample.get('img_path'), label_map=sample.pred_sem_seg.data.squeeze(0).cpu().numpy(),
+                          probabilities=every.cpu().numpy() if probabilities else None)
+
+    def features(self, images: Any, layers: int | Sequence[int] | None = None, kind: str = 'pooled',
+                 batch_size: int = BATCH, as_numpy: bool = False, progress: bool = True) -> Any:
+        """What the encoder makes of images, float32 on the CPU.
+
+        Args:
+            images: see :meth:`predict`.
+            layers: one, or a list, counted from 0 or from the end; by default the last. Their last norm is applied.
+            kind: ``'pooled'`` (the model's own pooled token, or the mean of the patches), ``'cls_token'``, ``'maps'``.
+            as_numpy: arrays in place of tensors.
+
+        Returns:
+            ``(N, C)``, or for maps ``(N, C, h, w)``; with several ``layers`` a list of these. Maps of images whose
+            sizes differ are a list, one for each image.
+        """
+        if kind not in KINDS:
+            raise InputError(f'kind={kind!r} is none of {", ".join(KINDS)}')
+        several = isinstance(layers, (list, tuple))
+
+        def step(batch: dict) -> list[list[Tensor]]:
+            inputs = self.model.data_preprocessor(batch, False)['inputs']
+            if kind == 'pooled' and layers is None:
+                return [[row] for row in pooled(self.model, inputs)]
+            wanted = [-1] if layers is None else layers if isinstance(layers, (list, tuple)) else [layers]
+            found = self.model.backbone.get_intermediate_layers(inputs, wanted, reshape=True, return_class_token=True)
+            chosen = [(maps.mean(dim=(2, 3)) if kind == 'pooled' else token if kind == 'cls_token' else maps)
+                      .float().cpu() for maps, token in found]
+            return [list(rows) for rows in zip(*chosen, strict=True)]
+
+        rows = [row for _, row in self._each(sources_of(images), step, batch_size, None, progress)]
+        stacked = [_stack(list(of_layer), as_numpy) for of_layer in zip(*rows, strict=True)]
+        return stacked if several else stacked[0]
+
+    def attention(self, images: Any, layer: int = -1, batch_size: int = 16, progress: bool = True) -> list[Tensor]:
+        """``(heads, N, N)`` of each image: what every token (rows) takes of each one; N = 1 + patches."""
+
+        def step(batch: dict) -> list[Tensor]:
+            inputs = self.model.data_preprocessor(batch, False)['inputs']
+            return list(self.model.backbone.attention_weights(inputs, layer).cpu())
+
+        return [weights for _, weights in self._each(sources_of(images), step, batch_size, None, progress)]
+
+    def reconstruct(self, images: Any, mask_ratio: float | None = None, seed: int = 0, batch_size: int = 16,
+                    progress: bool = True) -> list[Reconstructed]:
+        """Hide patches of images and have the model fill them in.
+
+        Args:
+            mask_ratio: the hidden share; by default the model's.
+            seed: of the masks; image i of two calls with one seed has one mask.
+
+        Raises:
+            ValueError: a model without a decoder.
+        """
+        model = self.model
+        if not isinstance(model, MaskedAutoencoder) or model.untrained:
+            raise InputError(f'{self.source} has no decoder, and only a model of pre-training reconstructs')
+        sources = sources_of(images)
+        places = iter(range(len(sources)))
+
+        def step(batch: dict) -> list[Reconstructed]:
+            inputs = model.data_preprocessor(batch, False)['inputs']
+            h, w = model.backbone.grid_of(*inputs.shape[2:])
+            orders = torch.stack([order_of_sample((seed * SPREAD + next(places)) % 2**32, h * w) for _ in inputs])
+            done = model.reconstruct(inputs, ids_shuffle=orders.to(inputs.device))
+            patch = model.backbone.patch_size
+            hidden = unpatchify(done.mask[..., None].expand_as(patchify(inputs, patch)), patch, (h, w))[:, 0]
+            bands = self.cfg.get('picture_bands')
+            image, filled = (to_bytes(model, pixels, bands, inputs) for pixels in (inputs, done.images))
+            visible = np.where(hidden.cpu().numpy()[..., None], np.uint8(HIDDEN_GREY), image)
+            masks = done.mask.reshape(-1, h, w).cpu().numpy()
+            return [Reconstructed(None, *parts) for parts in zip(image, visible, filled, masks, strict=True)]
+
+        own, model.mask_ratio = model.mask_ratio, model.mask_ratio if mask_ratio is None else mask_ratio
+        try:
+            num_visible(10_000, model.mask_ratio)
+            results = []
+            for source, result in self._each(sources, step, batch_size, None, progress):
+                result.path = source.path
+                results.append(result)
+            return results
+        finally:
+            model.mask_ratio = own
+
+    @torch.no_grad()
+    def _each(self, sources: Sequence[Source], step: Callable[[dict], list], batch_size: int,
+              broken: dict[str, str] | None, progress: bool) -> Iterator[tuple[Source, Any]]:
+        """The step's result of each image, in order; of a chunk, images of one size go through it together."""
+        if batch_size < 1:
+            raise InputError(f'batch_size={batch_size} is not a number from 1 on')
+        with progress_of(len(sources), progress) as bar:
+            for first in range(0, len(sources), batch_size):
+                chunk = sources[first:first + batch_size]
+                loaded = [self._load(source, first + i, broken) for i, source in enumerate(chunk)]
+                by_size: dict[tuple, list[int]] = {}
+                for i, sample in enumerate(loaded):
+                    if sample is not None:
+                        by_size.setdefault(tuple(sample['inputs'].shape), []).append(i)
+                done: dict[int, Any] = {}
+                for places in by_size.values():
+                    try:
+                        with torch.autocast(self.device.type, self.dtype, enabled=self.dtype is not None):
+                            results = step(pseudo_collate([loaded[i] for i in places]))
+                    except InputError as error:  # such as a size that the patches do not tile
+                        for i in places:
+                            _note(error, chunk[i], broken)
+                    else:
+                        done.update(zip(places, results, strict=True))
+                bar.update(len(chunk))
+                yield from ((source, done[i]) for i, source in enumerate(chunk) if i in done)
+
+    def _load(self, source: Source, place: int, broken: dict[str, str] | None) -> Any:
+        try:
+            return self.pipeline(results_of(source, place, self.cfg.get('statistics') is not None))
+        except InputError as error:
+            _note(error, source, broken)
+            return None
+
+
+def _note(error: InputError, source: Source, broken: dict[str, str] | None) -> None:
+    """Keep what is wrong with an image, or raise it."""
+    if broken is None:
+        raise error
+    text = str(error)
+    name = source.path or source.name
+    broken[name] = text if name in text else f'{name}: {text}'
+
+
+def _stack(rows: list[Tensor], as_numpy: bool) -> Any:
+    if len({row.shape for row in rows}) > 1:
+        return [row.numpy() for row in rows] if as_numpy else rows
+    stacked = torch.stack(rows)
+    return stacked.numpy() if as_numpy else stacked

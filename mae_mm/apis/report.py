@@ -1,0 +1,50 @@
+"""What a test measured, as files."""
+import json
+import math
+import os
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from ..checkpoint.writing import AtomicBackend
+from ..visualization.confusion import confusion_picture
+
+
+def write_report(metrics: Mapping[str, Any], evaluators: Iterable[Any], out_dir: str, **facts: Any) -> str:
+    """Write ``metrics.json``, and ``confusion.png`` of a classifier, into a folder; the path of the former.
+
+    Args:
+        metrics: name -> figure; one that is not finite is written as null.
+        evaluators: the metrics that measured them; what they know of each class is written too.
+        facts: what else to write, such as the config and the checkpoint.
+    """
+    report: dict[str, Any] = dict(facts, metrics=dict(metrics))
+    for evaluator in evaluators:
+        report['classes'] = getattr(evaluator, 'per_class', {})
+        confusion = getattr(evaluator, 'confusion', None)
+        if confusion is not None:
+            report['confusion'] = dict(rows='true class', columns='prediction', classes=list(evaluator.class_names),
+                                       images=confusion.tolist())
+            picture = confusion_picture(confusion.numpy(), evaluator.class_names)
+            AtomicBackend().put(picture, os.path.join(out_dir, 'confusion.png'))
+    path = os.path.join(out_dir, 'metrics.json')
+    AtomicBackend().put(as_json(report).encode(), path)
+    return path
+
+
+def as_json(report: Any) -> str:
+    """Standard JSON (null for what is not finite), a row of numbers in a line."""
+    text = json.dumps(_plain(report), indent=2, allow_nan=False)
+    return re.sub(r'\[\n[\s\d,.eE+-]*\]', lambda row: f'[{" ".join(row[0][1:-1].split())}]', text)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,46 @@
+"""Features of images, as arrays.
+
+    mae-mm features CHECKPOINT IMAGE_OR_FOLDER ... --out FILE.npz [--layers -1 -4] [--kind maps]
+
+FILE.npz holds ``paths`` and ``features``: ``(N, C)``, of maps ``(N, C, h, w)``; of several layers ``features_LAYER``.
+"""
+import argparse
+import io
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..apis.inputs import sources_of
+from ..apis.models import KINDS
+from ..checkpoint.writing import AtomicBackend
+from ..errors import InputError
+from ..evaluation.features import BATCH
+from .models import add_model_options, images_of, model_of
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description='Features of images')
+    add_model_options(parser)
+    parser.add_argument('--out', required=True, metavar='FILE.npz')
+    parser.add_argument('--layers', nargs='+', type=int, help='counted from 0, or from the end; default: the last')
+    parser.add_argument('--kind', choices=KINDS, default='pooled',
+                        help='the pooled token or the mean of the patches, the class token, or a map')
+    parser.add_argument('--batch-size', type=int, default=BATCH, help='images that go through the model at a time')
+    args = parser.parse_args(argv)
+
+    if not args.out.endswith('.npz'):
+        raise InputError(f'--out {args.out}: features are written to a file named .npz')
+    images = images_of(args.inputs)[1]
+    sources = sources_of(images)
+    model = model_of(args, 'features')
+    features = model.features(images, args.layers, args.kind, args.batch_size, as_numpy=True)
+    by_name = {'features': features} if args.layers is None or len(args.layers) == 1 else {
+        f'features_{layer}': rows for layer, rows in zip(args.layers, features, strict=True)}
+    by_name = {name: rows[0] if args.layers and len(args.layers) == 1 else rows for name, rows in by_name.items()}
+    if any(isinstance(rows, list) for rows in by_name.values()):
+        raise InputError('the images differ in size, and so do their maps; --kind pooled, or a folder for each size')
+    buffer = io.BytesIO()
+    np.savez(buffer, paths=np.array([source.path for source in sources]), **by_name)
+    AtomicBackend().put(buffer.getvalue(), args.out)
+    shapes = ', '.join(f'{name} {"x".join(map(str, rows.shape))}' for name, rows in by_name.items())
+    print(f'{args.out}: {shapes}')

@@ -1,0 +1,50 @@
+"""What the subcommands that use a trained model on images share: ``[CONFIG] CHECKPOINT IMAGE_OR_FOLDER ...``."""
+import argparse
+import os
+from collections.abc import Sequence
+
+import torch
+from mmengine.config import DictAction
+from mmengine.logging import MMLogger
+
+from ..apis.models import Model, load
+from ..config.names import config_names
+from ..errors import InputError
+
+DTYPES = {'float32': None, 'float16': torch.float16, 'bfloat16': torch.bfloat16}
+
+
+def add_model_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument('inputs', nargs='+', metavar='[CONFIG] CHECKPOINT IMAGE_OR_FOLDER',
+                        help='file or name of a config, unless the checkpoint holds its own; a checkpoint, file or '
+                             'URL; images and folders')
+    parser.add_argument('--device', help='such as cuda:1 or cpu; default: what there is')
+    parser.add_argument('--dtype', choices=tuple(DTYPES), default='float32', help='of the computation')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
+                        help='change settings of the config')
+
+
+def _has_config(inputs: Sequence[str]) -> bool:
+    name = inputs[0].removeprefix('configs/')
+    return inputs[0].endswith('.py') or (name in config_names() and not os.path.exists(inputs[0]))
+
+
+def images_of(inputs: Sequence[str]) -> tuple[str, list[str]]:
+    """The checkpoint, and the images and folders after it.
+
+    Raises:
+        ValueError: there are none.
+    """
+    checkpoint, *images = inputs[1:] if _has_config(inputs) else inputs
+    if not images:
+        raise InputError('there are no images: [CONFIG] CHECKPOINT IMAGE_OR_FOLDER ...')
+    return checkpoint, images
+
+
+def model_of(args: argparse.Namespace, name: str) -> Model:
+    """The model that the command line names; ``name`` is that of its log, which is quiet."""
+    MMLogger.get_instance(name, log_level='WARNING')
+    config = args.inputs[0] if _has_config(args.inputs) else None
+    checkpoint, _ = images_of(args.inputs)
+    first = (config, checkpoint) if config else (checkpoint, )
+    return load(*first, device=args.device, dtype=DTYPES[args.dtype], cfg_options=args.cfg_options)

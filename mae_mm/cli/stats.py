@@ -1,0 +1,42 @@
+"""Mean and deviation of each band of a folder of images, and the setting that uses them.
+
+    mae-mm stats DIR [--out FILE] [--nodata VALUE]
+"""
+import argparse
+import math
+import os
+from collections.abc import Sequence
+
+from mmengine.logging import MMLogger
+
+from ..apis.inputs import images_in
+from ..apis.statistics import folder_statistics, table, write_statistics
+from ..datasets.nodata import NAN
+from ..datasets.reading import header
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description='Mean and deviation of each band of a folder of images')
+    parser.add_argument('folder', metavar='DIR', help='images, flat or nested, of one number of bands')
+    parser.add_argument('--out', metavar='FILE', help='default: work_dirs/stats/NAME OF DIR.json')
+    parser.add_argument('--nodata', type=_number_or_nan, metavar='VALUE',
+                        help=f'value of pixels without data, {NAN} for NaN and infinity; they are left out')
+    args = parser.parse_args(argv)
+
+    MMLogger.get_instance('stats', log_level='WARNING')
+    name = os.path.basename(os.path.abspath(args.folder)) or 'stats'
+    out = args.out or os.path.join('work_dirs', 'stats', f'{name}.json')
+    statistics = folder_statistics(args.folder, args.nodata)
+    write_statistics(statistics, out)
+    print('\n'.join(table(statistics)))
+    if not header(next(images_in([args.folder]))[0]).other_than_rgb:
+        print('8-bit grey and RGB images need no such setting: without it they are read as all configs expect them')
+    print(f'{statistics["images"]} images; the figures are in {out}. The setting that uses them, in every command:\n'
+          f'--cfg-options statistics={out}')
+
+
+def _number_or_nan(text: str) -> float | str:
+    value = float(text)
+    if math.isfinite(value):
+        return value
+    return NAN

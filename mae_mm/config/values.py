@@ -1,0 +1,98 @@
+"""Values that no run can use: refused before anything is built."""
+import math
+import re
+from collections.abc import Callable
+from typing import Any
+
+from mmengine.config import Config
+
+from ..errors import InputError
+
+Check = Callable[[Any], bool]
+METRICS_OF_MASKS = ('mIoU', 'mDice', 'mFscore')
+# Type of an evaluator -> the names that it gives, as a pattern.
+NAMES = {'mae_mm.IoUMetric': r'[am]Acc|mIoU|mDice|mFscore|mPrecision|mRecall', 'mae_mm.Accuracy': r'accuracy/top\d+',
+         'mae_mm.ReconstructionLoss': 'held_out_mse', 'mae_mm.CorruptionError': 'mCE|top1'}
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _all(check: Check) -> Check:
+    return lambda values: all(map(check, values)) if isinstance(values, (list, tuple)) else check(values)
+
+
+def _from(least: int) -> Check:
+    return lambda value: _whole(value) and value >= least
+
+
+# Pattern of a setting's path -> what it must be, and how that is said.
+VALUES: dict[str, tuple[Check, str]] = {
+    r'optim_wrapper\.optimizer\.(lr|weight_decay)': (lambda v: _number(v) and v >= 0, 'a number from 0 on'),
+    r'optim_wrapper\.clip_grad\.max_norm': (lambda v: _number(v) and v > 0, 'a number above 0'),
+    r'optim_wrapper\.paramwise_cfg\.layer_decay_rate': (lambda v: _number(v) and 0 < v <= 1, 'above 0 and up to 1'),
+    r'optim_wrapper\..*(decay|lr)_mult': (lambda v: _number(v) and v >= 0, 'a number from 0 on'),
+    r'train_cfg\.(max_iters|max_epochs|val_interval)': (_from(1), 'a whole number from 1 on'),
+    r'train_cfg\.val_begin': (_from(0), 'a whole number from 0 on'),
+    r'default_hooks\.logger\.interval': (_from(1), 'a whole number from 1 on'),
+    r'default_hooks\.checkpoint\.interval': (lambda v: _whole(v) and (v >= 1 or v == -1),
+                                             'a whole number from 1 on, or -1 for the last one alone'),
+    r'\w+_dataloader\.batch_size': (_from(1), 'a whole number from 1 on'),
+    r'\w+_dataloader\.num_workers': (_from(0), 'a whole number from 0 on'),
+    r'model(\.module)?\.test_cfg\.mode': (lambda v: v in ('slide', 'whole'), "'slide' or 'whole'"),
+    r'model(\.module)?\.test_cfg\.window_batch': (_from(1), 'a whole number from 1 on'),
+    r'model(\.module)?\.test_cfg\.logits_dtype': (lambda v: v in ('float32', 'float16'), "'float32' or 'float16'"),
+    r'.*data_preprocessor\.mean': (lambda v: v is None or _all(_number)(v), 'numbers'),
+    r'.*data_preprocessor\.std': (lambda v: v is None or _all(lambda x: _number(x) and x > 0)(v), 'numbers above 0'),
+    r'\w+_evaluator(\.\d+)?\.topk': (_all(_from(1)), 'whole numbers from 1 on'),
+    r'\w+_evaluator(\.\d+)?\.iou_metrics': (_all(lambda v: v in METRICS_OF_MASKS),
+                                            f'a list of {", ".join(METRICS_OF_MASKS)}'),
+    r'randomness\.seed': (lambda v: v is None or _from(0)(v), 'None or a whole number from 0 on'),
+}
+
+
+def check_values(cfg: Config) -> None:
+    """Compare the settings of a config with what they must be, and with each other.
+
+    Raises:
+        ValueError: with the path of a setting, its value, and what it must be.
+    """
+    for path, value in _settings(cfg._cfg_dict, ''):
+        for pattern, (check, said) in VALUES.items():
+            if re.fullmatch(pattern, path) and not check(value):
+                raise InputError(f'{path}={value!r} is not {said}')
+    preprocessor = (cfg.get('model') or {}).get('data_preprocessor') or {}
+    mean, std = preprocessor.get('mean'), preprocessor.get('std')
+    if mean is not None and std is not None and len(mean) != len(std):
+        raise InputError(f'model.data_preprocessor has {len(mean)} means and {len(std)} deviations')
+    channels = ((cfg.get('model') or {}).get('backbone') or {}).get('in_channels', 3)
+    if mean is not None and len(mean) not in (1, channels):
+        raise InputError(f'model.data_preprocessor has {len(mean)} means for images of {channels} bands '
+                         '(model.backbone.in_channels)')
+    _check_save_best(cfg)
+
+
+def _settings(node: Any, path: str) -> list[tuple[str, Any]]:
+    """``(path, value)`` of every setting; lists of plain values are one."""
+    if isinstance(node, dict):
+        return [pair for key, value in node.items() for pair in _settings(value, f'{path}.{key}'.lstrip('.'))]
+    if isinstance(node, (list, tuple)) and any(isinstance(value, (dict, list, tuple)) for value in node):
+        return [pair for i, value in enumerate(node) for pair in _settings(value, f'{path}.{i}')]
+    return [(path, node)]
+
+
+def _check_save_best(cfg: Config) -> None:
+    wanted = ((cfg.get('default_hooks') or {}).get('checkpoint') or {}).get('save_best')
+    evaluators: Any = cfg.get('val_evaluator') or []
+    evaluators = evaluators if isinstance(evaluators, (list, tuple)) else [evaluators]
+    patterns = [NAMES.get(evaluator.get('type')) for evaluator in evaluators]
+    for name in [wanted] if isinstance(wanted, str) else wanted or ():
+        if patterns and None not in patterns and name != 'auto' and not any(
+                re.fullmatch(pattern, name) for pattern in patterns if pattern):
+            raise InputError(f'default_hooks.checkpoint.save_best={name!r} is no metric of val_evaluator; there are '
+                             f'{", ".join(pattern for pattern in patterns if pattern)}')

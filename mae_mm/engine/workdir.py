@@ -1,0 +1,94 @@
+"""A work dir belongs to one run at a time, and a new run replaces nothing of an older one."""
+import contextlib
+import json
+import logging
+import os
+import socket
+import sys
+import time
+from collections.abc import Iterator
+
+from filelock import FileLock, Timeout
+from mmengine.logging import print_log
+
+from ..checkpoint.download import HASH_SUFFIX
+from ..checkpoint.writing import AtomicBackend
+from ..errors import InputError
+from .resume import LAST, checkpoints_in, places_of
+
+LOCK, OWNER = '.lock', '.running'
+
+
+@contextlib.contextmanager
+def claimed(work_dir: str, resumed: str | None = None, overwrite: bool = False) -> Iterator[None]:
+    """Keep a work dir to this process, the first of a run; other processes of the run do nothing here.
+
+    Args:
+        resumed: the checkpoint that the run goes on from; None for a new run.
+        overwrite: remove the checkpoints that are in the way.
+
+    Raises:
+        ValueError: another run is going on there, or its checkpoints would be replaced.
+    """
+    if int(os.environ.get('RANK', os.environ.get('SLURM_PROCID', 0))):
+        yield
+        return
+    owner = os.path.join(work_dir, OWNER)
+    lock = FileLock(os.path.join(work_dir, LOCK))
+    try:
+        os.makedirs(work_dir, exist_ok=True)
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise InputError(f'{work_dir} is in use by {_read(owner)}; wait for it, or give another --work-dir') from None
+    except NotImplementedError:  # a file system without locks
+        print_log(f'{work_dir}: its file system has no locks; take care that no other run writes there',
+                  level=logging.WARNING)
+    except OSError as error:
+        raise InputError(f'{work_dir} cannot be written: {error.strerror}; give another --work-dir') from None
+    try:
+        _clear(work_dir, resumed, overwrite)
+        if os.path.exists(owner):
+            print_log(f'{work_dir}: the run of {_read(owner)} ended without a word (killed, or the machine stopped)',
+                      level=logging.WARNING)
+        AtomicBackend().put(json.dumps(dict(
+            pid=os.getpid(), host=socket.gethostname(), started=time.strftime('%Y-%m-%d %H:%M:%S'),
+            command=sys.argv)).encode(), owner)
+        yield
+        os.remove(owner)
+    except (Exception, KeyboardInterrupt):  # told by whoever stops; a kill leaves the note behind
+        with contextlib.suppress(OSError):
+            os.remove(owner)
+        raise
+    finally:
+        lock.release()
+
+
+def _read(owner: str) -> str:
+    try:
+        with open(owner) as file:
+            told = json.load(file)
+        return f'process {told["pid"]} on {told["host"]}, started {told["started"]}'
+    except (OSError, ValueError, KeyError, TypeError):
+        return 'another process'
+
+
+def _clear(work_dir: str, resumed: str | None, overwrite: bool) -> None:
+    """See that no checkpoint of the work dir would be replaced."""
+    in_the_way = checkpoints_in(work_dir)
+    if resumed is not None:
+        *places, start = places_of([*in_the_way, resumed])
+        in_the_way = [path for path, place in zip(in_the_way, places, strict=True) if place > start]
+    if not in_the_way:
+        return
+    names = ', '.join(os.path.basename(path) for path in in_the_way[:3])
+    if not overwrite and resumed is None:
+        raise InputError(f'{work_dir} holds checkpoints of an earlier run ({names}): --resume goes on with it, '
+                         'another --work-dir keeps it, and --overwrite removes them')
+    if not overwrite:
+        raise InputError(f'{work_dir} holds later checkpoints ({names}) than {resumed}, which this run would replace; '
+                         'give another --work-dir, or --overwrite to remove them')
+    for path in [*in_the_way, os.path.join(work_dir, LAST)]:
+        for name in (path, path + HASH_SUFFIX):
+            with contextlib.suppress(FileNotFoundError):
+                os.remove(name)
+    print_log(f'--overwrite: removed {len(in_the_way)} checkpoints of {work_dir} ({names})', level=logging.WARNING)

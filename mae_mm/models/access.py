@@ -1,0 +1,94 @@
+"""Looking into a backbone: the tokens of any layer, and what attends to what.
+
+Letters in shapes: B batch, h w grid of patches, N = 1 + h*w tokens (the class token first), C channels, K heads.
+"""
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..errors import InputError
+from .attention import BiasTable
+from .position import Grid
+
+
+def layer_places(indices: int | Sequence[int], depth: int) -> list[int]:
+    """Layers counted from 0, of ones that may count from the end.
+
+    Raises:
+        ValueError: one that is no whole number, or not there.
+    """
+    places = [indices] if isinstance(indices, int) else indices
+    if not isinstance(places, (list, tuple)) or not all(type(place) is int for place in places) or not places:
+        raise InputError(f'out_indices={indices!r}: a layer is a whole number, several are a list of them')
+    for place in places:
+        if not -depth <= place < depth:
+            raise InputError(f'out_indices has layer {place}, the backbone has {depth} layers')
+    return [place % depth for place in places]
+
+
+class LayerAccess:
+    """What a backbone lets one see of its layers."""
+    num_layers: int
+    grid_of: Callable[..., Grid]
+    _embed: Callable[[Tensor, Grid], Tensor]
+    _layer: Callable[[int, Tensor, Grid], Tensor]
+    layers: Any
+    ln1: Any
+    rel_pos_bias: bool
+    _bias: Callable[[int, Grid], Any]
+
+    def layer_inputs(self, images: Tensor) -> Iterator[Tensor]:
+        """``(B, N, C)``: what each layer reads, and last what comes after them, before the last norm."""
+        grid = self.grid_of(*images.shape[2:])
+        tokens = self._embed(images, grid)
+        yield tokens
+        for i in range(self.num_layers):
+            tokens = self._layer(i, tokens, grid)
+            yield tokens
+
+    def get_intermediate_layers(self, images: Tensor, n: int | Sequence[int] = 1, reshape: bool = False,
+                                return_class_token: bool = False, norm: bool = True) -> tuple:
+        """The tokens of some layers, under the name and with the arguments that DINOv2 and timm have.
+
+        Args:
+            n: the last n layers, or a list of them, of which negative ones count from the end.
+            reshape: patches as ``(B, C, h, w)`` maps, not as ``(B, h*w, C)`` tokens.
+            return_class_token: ``(patches, class token)`` of each layer; the latter ``(B, C)``.
+            norm: apply the backbone's last norm (with ``out_type='avg_featmap'`` or ``final_norm=False`` it has none).
+
+        Raises:
+            ValueError: a layer that is not there.
+        """
+        if isinstance(n, int) and not 1 <= n <= self.num_layers:
+            raise InputError(f'n={n}: the backbone has {self.num_layers} layers')
+        depth = self.num_layers
+        places = list(range(depth - n, depth)) if isinstance(n, int) else layer_places(n, depth)
+        grid = self.grid_of(*images.shape[2:])
+        found = {}
+        for i, tokens in enumerate(self.layer_inputs(images)):
+            if i - 1 in places:
+                found[i - 1] = self.ln1(tokens) if norm else tokens
+        results = []
+        for tokens in (found[place] for place in places):
+            patches = tokens[:, 1:]
+            if reshape:
+                patches = patches.transpose(1, 2).unflatten(2, grid).contiguous()
+            results.append((patches, tokens[:, 0]) if return_class_token else patches)
+        return tuple(results)
+
+    def attention_weights(self, images: Tensor, layer: int = -1) -> Tensor:
+        """``(B, K, N, N)``: how much of each token (the last axis) every token takes in a layer; rows sum to 1."""
+        place, = layer_places(layer, self.num_layers)
+        tokens = next(itertools.islice(self.layer_inputs(images), place, None))
+        block = self.layers[place]
+        B, N, _ = tokens.shape
+        qkv = block.attn.qkv(block.ln1(tokens)).reshape(B, N, 3, block.attn.num_heads, -1)
+        q, k, _ = qkv.permute(2, 0, 3, 1, 4)  # each B K N C/K
+        logits = q @ k.transpose(-1, -2) * q.shape[-1]**-.5
+        if self.rel_pos_bias:
+            bias = self._bias(place, self.grid_of(*images.shape[2:]))
+            logits = logits + (bias.spread() if isinstance(bias, BiasTable) else bias)
+        return torch.softmax(logits.float(), dim=-1)

@@ -1,0 +1,206 @@
+"""Runs that are stopped, killed, started twice or short of disk lose nothing but time."""
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+import torch
+from mmengine.hooks import Hook
+
+from mae_mm.checkpoint import AtomicBackend, read_checkpoint
+from mae_mm.cli.train import resumed_from
+from mae_mm.engine.resume import latest_checkpoint
+from mae_mm.engine.workdir import claimed
+from mae_mm.errors import InputError
+from mae_mm.registry import HOOKS
+
+from .conftest import run_inside
+
+TRAIN = 'tools/train.py'
+
+
+@HOOKS.register_module()
+class SignalAt(Hook):
+    """Sends its own process a signal in an iteration, as a cluster does."""
+    priority = 'VERY_HIGH'
+
+    def __init__(self, at, number=signal.SIGTERM):
+        self.at, self.number = at, number
+
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+        if runner.iter + 1 == self.at:
+            os.kill(os.getpid(), self.number)
+
+
+def with_hook(config, folder, text):
+    path = folder / 'hooked.py'
+    path.write_text(f"_base_ = '{config}'\ncustom_hooks = [*_base_.custom_hooks, {text}]\n")
+    return path
+
+
+def same_weights(one, other):
+    one, other = (torch.load(path, weights_only=True) for path in (one, other))
+    assert all(torch.equal(tensor, other['state_dict'][name]) for name, tensor in one['state_dict'].items())
+    return all(torch.equal(state['exp_avg'], other['optimizer']['state'][key]['exp_avg'])
+               for key, state in one['optimizer']['state'].items())
+
+
+@pytest.fixture(scope='module')
+def epochs(images, tmp_path_factory):
+    """A config of two epochs of three iterations, and the work dir of a run that nothing disturbed."""
+    from .test_pretraining import CONFIG, ROOT
+    folder = tmp_path_factory.mktemp('epochs')
+    path = folder / 'epochs.py'
+    path.write_text(CONFIG.format(root=ROOT, data=images) + "custom_hooks = _base_.custom_hooks[:-1]\n")
+    assert run_inside(TRAIN, path, '--work-dir', folder / 'straight') == 0
+    return path, folder / 'straight'
+
+
+@pytest.mark.parametrize('at', [2, 3, 4])  # within an epoch, at its end, in the next
+def test_a_signal_ends_the_step_and_resuming_is_exact(epochs, tmp_path, capsys, at):
+    config, straight = epochs
+    hooked = with_hook(config, tmp_path, f"dict(type='mae_mm.SignalAt', at={at})")
+    before = signal.getsignal(signal.SIGTERM)
+    assert run_inside(TRAIN, hooked, '--work-dir', tmp_path / 'w') == 75
+    assert f'stopped by SIGTERM after iteration {at}' in capsys.readouterr().err
+    assert signal.getsignal(signal.SIGTERM) == before
+    last = latest_checkpoint(str(tmp_path / 'w'))
+    assert last.endswith(f'iter_{at}.pth') and read_checkpoint(last)['meta']['iter'] == at
+    assert run_inside(TRAIN, config, '--work-dir', tmp_path / 'w', '--resume', 'auto') == 0
+    assert same_weights(straight / 'epoch_2.pth', tmp_path / 'w' / 'epoch_2.pth')
+    assert not list((tmp_path / 'w').glob('iter_*'))  # the next checkpoint replaced it
+
+
+def test_a_signal_in_an_iteration_config(config, trained, tmp_path):
+    hooked = with_hook(config, tmp_path, "dict(type='mae_mm.SignalAt', at=2, number=10)")
+    assert run_inside(TRAIN, hooked, '--work-dir', tmp_path / 'w') == 75
+    assert run_inside(TRAIN, config, '--work-dir', tmp_path / 'w', '--resume') == 0
+    assert same_weights(trained[0] / 'iter_6.pth', tmp_path / 'w' / 'iter_6.pth')
+
+
+def test_checkpoints_by_the_clock_are_replaced(epochs, tmp_path):
+    config, straight = epochs
+    assert run_inside(TRAIN, config, '--work-dir', tmp_path / 'w', '--cfg-options',
+                      'default_hooks.checkpoint.minutes=1e-9', 'default_hooks.checkpoint.max_keep_ckpts=1') == 0
+    assert [path.name for path in (tmp_path / 'w').glob('*.pth')] == ['epoch_2.pth']
+    assert same_weights(straight / 'epoch_2.pth', tmp_path / 'w' / 'epoch_2.pth')
+
+
+def test_a_new_run_replaces_nothing(epochs, tmp_path, error_of):
+    config, straight = epochs
+    before = (straight / 'epoch_2.pth').read_bytes()
+    error = error_of(TRAIN, config, '--work-dir', straight)
+    assert 'holds checkpoints of an earlier run' in error and '--resume' in error and '--overwrite' in error
+    error = error_of(TRAIN, config, '--work-dir', straight, '--resume', straight / 'epoch_1.pth')
+    assert 'holds later checkpoints (epoch_2.pth)' in error
+    assert (straight / 'epoch_2.pth').read_bytes() == before
+    copy = tmp_path / 'copy'
+    copy.mkdir()
+    for name in ('epoch_1.pth', 'epoch_2.pth', 'last_checkpoint'):
+        (copy / name).write_bytes((straight / name).read_bytes())
+    assert run_inside(TRAIN, config, '--work-dir', copy, '--overwrite', '--cfg-options',
+                      'train_cfg.max_epochs=1', 'param_scheduler.warmup=.5') == 0
+    assert [path.name for path in copy.glob('*.pth')] == ['epoch_1.pth']
+
+
+def test_two_runs_at_once_do_not_mix(tmp_path, caplog):
+    script = (f"import sys; sys.path.insert(0, {os.getcwd()!r})\n"
+              "from mae_mm.engine.workdir import claimed\n"
+              f"with claimed({str(tmp_path)!r}):\n    print('held', flush=True)\n    sys.stdin.read()\n")
+    with subprocess.Popen([sys.executable, '-c', script], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                          text=True) as other:
+        assert other.stdout.readline() == 'held\n'
+        with pytest.raises(InputError, match=f'is in use by process {other.pid} on '), claimed(str(tmp_path)):
+            pass
+        other.kill()  # and leaves its note behind
+    with claimed(str(tmp_path)):
+        assert json.loads((tmp_path / '.running').read_text())['pid'] == os.getpid()
+    assert not (tmp_path / '.running').exists()
+
+
+def test_the_latest_checkpoint_is_the_last_whole_one(epochs, tmp_path, capsys):
+    _, straight = epochs
+    for name in ('epoch_1.pth', 'epoch_2.pth', 'epoch_2.pth.sha256'):
+        (tmp_path / name).write_bytes((straight / name).read_bytes())
+        os.utime(tmp_path / name, (1, 1))  # times tell nothing
+
+    def latest(note):
+        (tmp_path / 'last_checkpoint').write_bytes(note)
+        return os.path.basename(latest_checkpoint(str(tmp_path)))
+
+    assert latest(b'\xff\x00garbage') == latest(b'') == latest(b'epoch_9.pth') == 'epoch_2.pth'
+    assert latest(b'epoch_1.pth') == 'epoch_1.pth'
+    whole = (tmp_path / 'epoch_2.pth').read_bytes()
+    (tmp_path / 'epoch_2.pth').write_bytes(whole[:-1000] + bytes([whole[-1000] ^ 1]) + whole[-999:])
+    assert latest(b'epoch_2.pth') == 'epoch_1.pth'  # its hash tells
+    checkpoint = torch.load(straight / 'epoch_2.pth', weights_only=True)
+    (tmp_path / 'epoch_2.pth.sha256').unlink()
+    for damage in (dict(meta=3), dict(meta=dict(epoch='x', iter=1)), dict(optimizer=[]), dict(message_hub=dict()),
+                   dict(param_schedulers=5)):
+        torch.save({**checkpoint, **damage}, tmp_path / 'epoch_2.pth')
+        assert latest(b'epoch_2.pth') == 'epoch_1.pth'
+    (tmp_path / 'epoch_1.pth').write_bytes(b'')
+    with pytest.raises(InputError, match='holds no checkpoint that can be resumed from'):
+        latest(b'epoch_2.pth')
+
+
+def test_resume_in_words(tmp_path, epochs):
+    assert resumed_from(None, str(tmp_path)) is None and resumed_from('auto', str(tmp_path)) is None
+    for asked in ('', 'latest'):  # an empty shell variable asks for the latest one, too
+        with pytest.raises(InputError, match='holds no checkpoint'):
+            resumed_from(asked, str(tmp_path))
+    assert resumed_from('auto', str(epochs[1])).endswith('epoch_2.pth')
+
+
+def test_a_full_disk_is_told_and_training_goes_on(epochs, tmp_path, monkeypatch, capsys):
+    config, straight = epochs
+    put, attempts = AtomicBackend.put, []
+
+    def full(self, obj, path):
+        if str(path).endswith('.pth'):
+            attempts.append(path)
+            if len(attempts) == 1:
+                raise InputError(f'{path} could not be written (No space left on device)')
+        put(self, obj, path)
+
+    monkeypatch.setattr(AtomicBackend, 'put', full)
+    assert run_inside(TRAIN, config, '--work-dir', tmp_path / 'w') == 0
+    assert 'No space left on device); training goes on' in ''.join(capsys.readouterr())
+    assert [path.name for path in (tmp_path / 'w').glob('*.pth')] == ['epoch_2.pth']
+    assert same_weights(straight / 'epoch_2.pth', tmp_path / 'w' / 'epoch_2.pth')
+
+
+def test_a_disk_that_stays_full_fails_at_the_end(epochs, tmp_path, monkeypatch, error_of):
+    def full(self, obj, path):
+        raise InputError(f'{path} could not be written (No space left on device)')
+
+    monkeypatch.setattr('mae_mm.checkpoint.writing.HashedBackend.put', full)
+    assert 'No space left on device' in error_of(TRAIN, epochs[0], '--work-dir', tmp_path / 'w')
+    assert not list((tmp_path / 'w').glob('*.pth'))
+
+
+def test_a_long_history_is_bounded(epochs, tmp_path):
+    config, _ = epochs
+    bounded = with_hook(config, tmp_path, "dict(type='mae_mm.BoundHistoryHook', values=4)")
+    assert run_inside(TRAIN, bounded, '--work-dir', tmp_path / 'w') == 0
+    hub = read_checkpoint(str(tmp_path / 'w' / 'epoch_2.pth'))['message_hub']
+    assert len(hub['log_scalars']['train/loss']['mmengine.HistoryBuffer'][0]) == 4
+
+
+def test_what_a_resumed_run_says_otherwise_is_told_or_refused(epochs, tmp_path, error_of, capsys):
+    config, straight = epochs
+    start = straight / 'epoch_1.pth'
+
+    def refused(option):
+        return error_of(TRAIN, config, '--work-dir', tmp_path / 'w', '--resume', start, '--cfg-options', option)
+
+    for option in ('optim_wrapper.optimizer.lr=.5', 'optim_wrapper.optimizer.weight_decay=.5', 'param_scheduler=[]',
+                   'optim_wrapper.paramwise_cfg.bias_decay_mult=1', 'model.mask_ratio=.6'):
+        error = refused(option)
+        assert 'which a resumed run cannot follow' in error and option.split('=')[0] in error
+    assert run_inside(TRAIN, config, '--work-dir', tmp_path / 'w', '--resume', start, '--cfg-options',
+                      'train_dataloader.num_workers=1', 'default_hooks.logger.interval=2') == 0
+    output = ''.join(capsys.readouterr())
+    assert 'differs from the one that it goes on with: default_hooks.logger.interval: 1 -> 2\n' in output
