@@ -1,8 +1,7 @@
 """Importing the hosts: quietly, and with one line where one of them is missing or too old.
 
 The backbone and the pre-trainer need torch, numpy, safetensors, mmengine and mmcv. What is built on mmseg or
-mmpretrain is there if they are: the rooms' ``__init__`` ask :func:`missing`, and put an :func:`absent` in its place if
-not.
+mmpretrain is there if they are: the rooms' ``__init__`` ask :func:`missing`, and put an :func:`absent` in its place.
 """
 import functools
 import importlib
@@ -52,14 +51,14 @@ def missing(module: str) -> str | None:
     try:
         with redirect_stdout(io.StringIO()):
             version = importlib.import_module(module).__version__
+            if _release(version) < _release(oldest):
+                return f'{module} >= {oldest}, found {version}; {install}'
             if module in HOSTS:
                 importlib.import_module(f'{module}.datasets')  # prints 'Could not import OneDL'
     except ImportError as error:
         if error.name and error.name.split('.')[0] == module and '.' not in error.name:
             return f'{module} >= {oldest}, which is not there; {install}'
         return f'{module}, which does not import here ({error}); {install}'
-    if _release(version) < _release(oldest):
-        return f'{module} >= {oldest}, found {version}; {install}'
     return None
 
 

@@ -24,7 +24,7 @@ def test_held_out_images_are_not_trained_on(images):
     assert len(ImageFolder(data_root=str(images), held_out=1e-9, split='held_out')) == 1
     assert len(ImageFolder(data_root=str(images), held_out=.9999, split='train')) == 1
     for share in (-1, 1, float('nan')):
-        with pytest.raises(InputError, match='is not a share from 0 up to 1'):
+        with pytest.raises(InputError, match='is not a share of at least 0 and below 1'):
             ImageFolder(data_root=str(images), held_out=share)
 
 
@@ -51,7 +51,7 @@ def test_class_folders_with_and_without_splits(tmp_path):
     (tmp_path / 'own/val/horse').mkdir()
     with pytest.raises(InputError, match='no images of class horse; add some, or remove the folder'):
         ClassFolder(data_root=str(tmp_path / 'own'), split='val')
-    with pytest.raises(InputError, match=r'folder horse is none of the 2 classes \(cat, dog\)'):
+    with pytest.raises(InputError, match=r'folder horse is not one of the 2 classes \(cat, dog\)'):
         ClassFolder(data_root=str(tmp_path / 'own'), split='val', metainfo=dict(classes=('cat', 'dog')))
     shutil.rmtree(tmp_path / 'own/val/horse')
     shutil.rmtree(tmp_path / 'own/val/cat')  # those that are there keep their numbers

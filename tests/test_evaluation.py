@@ -40,7 +40,7 @@ def test_some_classes_of_imagenet_keep_their_numbers(tmp_path):
     assert [dataset.get_data_info(i)['gt_label'] for i in range(2)] == [1, 999]
     assert dataset.metainfo['class_ids'] == (1, 999) and len(dataset.metainfo['classes']) == 1000
     picture(tmp_path / 'tench/c.jpg')
-    with pytest.raises(ValueError, match='tench is no class of ImageNet-1K, whose images are in'):
+    with pytest.raises(ValueError, match='tench is not a class of ImageNet-1K, whose images are in'):
         ImageNetFolder(data_root=str(tmp_path))
 
 
@@ -56,13 +56,13 @@ def test_lists_of_places_and_of_inaturalist(tmp_path):
         dataset = ListedImages(num_classes=2, data_root=str(tmp_path), data_prefix='images', ann_file=name)
         found = [(dataset.get_data_info(i)['img_path'], dataset.get_data_info(i)['gt_label']) for i in range(2)]
         assert found == [(f'{tmp_path}/images/b/big wood.jpg', 1), (f'{tmp_path}/images/a/x.jpg', 0)]
-    with pytest.raises(ValueError, match='a.txt: label 1 of /b/big wood.jpg is no class; classes are 0 to 0'):
+    with pytest.raises(ValueError, match='a.txt: label 1 of /b/big wood.jpg is not a class; classes are 0 to 0'):
         ListedImages(num_classes=1, data_root=str(tmp_path), ann_file='a.txt')
     for text in ('x.jpg\n', 'x.jpg one\n'):
         (tmp_path / 'bad.txt').write_text(text)
-        with pytest.raises(ValueError, match='bad.txt is no list of images and labels: '):
+        with pytest.raises(ValueError, match='bad.txt cannot be read as a list of images and labels: '):
             ListedImages(num_classes=2, data_root=str(tmp_path), ann_file='bad.txt')
-    with pytest.raises(ValueError, match='none.txt is no list'):
+    with pytest.raises(ValueError, match='none.txt cannot be read as a list'):
         ListedImages(num_classes=2, data_root=str(tmp_path), ann_file='none.txt')
 
 
@@ -91,7 +91,7 @@ def test_corruption_error_is_relative_to_alexnets():
     assert found['mCE'] == pytest.approx(100 * sum(expected) / 15)
     assert found['top1'] == pytest.approx(100 * (14 * .25 + 1) / 15)
     metric.process(None, [sample for sample in corrupted(lambda *_: 1) if 'snow/3' not in sample['img_path']])
-    with pytest.raises(ValueError, match='this folder lacks 1 of another kind, such as snow/3'):
+    with pytest.raises(ValueError, match='this folder lacks 1, such as snow/3'):
         metric.evaluate(len(metric.results))
 
 

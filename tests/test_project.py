@@ -43,7 +43,7 @@ def test_published_hashes_are_those_that_downloads_are_checked_against():
 def test_a_dependency_that_is_missing_or_too_old_is_one_line(tmp_path, content, says):
     (tmp_path / 'mmseg.py').write_text(content)
     done = subprocess.run([sys.executable, ROOT / 'tools/train.py', 'any.py'], text=True, capture_output=True,
-                          env={**os.environ, 'PYTHONPATH': str(tmp_path)})
+                          env={**os.environ, 'PYTHONPATH': f'{tmp_path}:{ROOT}'})
     assert done.returncode == 1 and done.stdout == ''
     lines = done.stderr.strip().splitlines()
     assert len(lines) == 1 and says in lines[0] and "pip install 'onedl-mmsegmentation>=1.2.0'" in lines[0]

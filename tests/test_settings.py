@@ -78,7 +78,7 @@ def test_what_feeds_nothing_is_refused(tmp_path):
                     "test_dataloader = val_dataloader\nauto_scale_lr = dict(base_batch_size=7)\n"
                     "optim_wrapper = dict(optimizer=dict(lr=1.))\n")
     for key in ('_unused', 'batch_size', 'lr'):
-        with pytest.raises(InputError, match=f'--cfg-options {key}=5: no setting of the run follows from'):
+        with pytest.raises(InputError, match=f"--cfg-options {key}=5: '{key}' changes no setting of the run"):
             read_config(str(path), {key: 5})
     with pytest.raises(InputError, match="the config has no 'img_sise'; is it 'img_size'?"):
         read_config(str(path), dict(img_sise=5))

@@ -165,7 +165,7 @@ def test_final_norm_and_architectures():
     with torch.device('meta'):
         small = MAE(arch='small')
         assert (small.embed_dims, small.num_layers, small.layers[0].attn.num_heads) == (384, 12, 6)
-    with pytest.raises(ValueError, match="arch='base' says all sizes, and embed_dims=192, num_heads=3 beside it"):
+    with pytest.raises(ValueError, match="arch='base' sets all sizes, so embed_dims=192, num_heads=3 would"):
         MAE(arch='base', embed_dims=192, num_heads=3)
 
 

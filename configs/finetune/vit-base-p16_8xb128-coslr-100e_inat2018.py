@@ -1,6 +1,6 @@
 """Fine-tuning of a pre-trained ViT-B/16 on iNaturalist 2018: the recipe of ImageNet-1K, for 100 epochs.
 
-Published, top-1: 75.4 % (the paper, table 6; with settings of its own for each set).
+Published, top-1: 75.4 % (the paper, table 6, with settings tuned for each data set).
 
     tools/dist_train.sh configs/finetune/vit-base-p16_8xb128-coslr-100e_inat2018.py 8 \
         --cfg-options checkpoint=CHECKPOINT

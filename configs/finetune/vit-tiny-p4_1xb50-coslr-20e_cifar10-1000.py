@@ -14,6 +14,7 @@ checkpoint = None  # of pre-training; None: from scratch
 start = dict(init_cfg=dict(type='Pretrained', checkpoint=checkpoint)) if checkpoint else dict()
 model = dict(
     type='ImageClassifier',
+    _scope_='mmpretrain',  # for mmengine.hub.get_model
     data_preprocessor=dict(mean=[125.307, 122.961, 113.8575], std=[51.5865, 50.847, 51.255], to_rgb=True),
     backbone=dict(
         type='mae_mm.MAE', img_size=img_size, patch_size=4, embed_dims=width, num_layers=6, num_heads=3,

@@ -1,6 +1,6 @@
-"""The CamVid model trained on whole images of random sizes, whose shapes are kept: no crops.
+"""The CamVid model trained on whole images of random sizes, without crops.
 
-A batch is padded to multiples of 16; to padding neither the loss nor attention looks.
+A batch is padded to multiples of 16; neither the loss nor attention uses the padding.
 
     python tools/train.py configs/mae/upernet_mae-tiny_1x8_aspect_400_camvid.py --cfg-options data_root=DIR
 """

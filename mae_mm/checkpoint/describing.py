@@ -15,7 +15,7 @@ HEADS = {'backbone': {768: 12, 1024: 16, 1280: 16}, 'decoder': {512: 16}}
 
 @dataclass
 class Transformer:
-    """An encoder or a decoder; ``num_heads`` and ``grid`` are None if nothing tells them."""
+    """An encoder or a decoder; ``num_heads`` and ``grid`` are None if they are unknown."""
     embed_dims: int
     num_layers: int
     hidden_dims: int
@@ -25,7 +25,7 @@ class Transformer:
 
 @dataclass
 class Description:
-    """What a file holds: an encoder, and perhaps a decoder, a classifier of so many classes, other heads' names."""
+    """What a file holds: an encoder, and perhaps a decoder, a classifier of so many classes, and other parts."""
     backbone: Transformer
     patch_size: int
     in_channels: int

@@ -28,7 +28,7 @@ class Conversion:
     """Weights in our names, and what became of the file's tensors.
 
     ``weights`` have the names of ``MaskedAutoencoder``, of a classifier or of a segmentor if the file holds more
-    than an encoder, else the backbone's own; their ``_metadata`` tells the grid where the file does.
+    than an encoder, else the backbone's own. Their ``_metadata`` holds the grid if the file stores it.
     """
     format: str
     weights: 'OrderedDict[str, Tensor]' = field(default_factory=OrderedDict)
@@ -122,8 +122,8 @@ def _check_embeddings(weights: Mapping[str, Tensor]) -> None:
     for name, dimensions in (('cls_token', 3), ('pos_embed', 3), ('patch_embed.projection.weight', 4)):
         tensor = weights.get(f'backbone.{name}')
         if tensor is None or tensor.dim() != dimensions or not tensor.numel():
-            raise InputError(f'weights whose {name} is ' + ('not there' if tensor is None else
-                                                            f'of shape {tuple(tensor.shape)}'))
+            raise InputError(f'weights without {name}' if tensor is None else
+                             f'weights whose {name} has the shape {tuple(tensor.shape)}')
 
 
 def join_attention(weights: 'OrderedDict[str, Tensor]') -> None:
@@ -135,7 +135,7 @@ def join_attention(weights: 'OrderedDict[str, Tensor]') -> None:
         prefix, kind = re.sub(r'\.q\.\w+$', '', name), name.rpartition('.')[2]
         q, k, v = (weights.pop(f'{prefix}.{part}.{kind}', None) for part in 'qkv')
         if q is None or v is None or q.shape != v.shape or (k is not None and k.shape != q.shape):
-            raise InputError(f'{prefix}: the {kind} of q, of k and of v do not fit each other')
+            raise InputError(f'{prefix}: the {kind} of q, k or v is missing or has another shape')
         weights[f'{prefix}.qkv.{kind}'] = torch.cat([q, torch.zeros_like(q) if k is None else k, v])
 
 
@@ -164,8 +164,8 @@ def _complete_beit(weights: 'OrderedDict[str, Tensor]', grid: Grid | None) -> No
         side = (math.isqrt(max(len(table) - 3, 0)) + 1) // 2
         grid = (side, side)
     if bias_table_rows(grid) != len(table) or grid[0] * grid[1] > ABSURD_PATCHES:
-        raise InputError(f'bias tables of {len(table)} rows, which no square grid has, and no position embedding '
-                         'from which the grid would follow')
+        raise InputError(f'relative position bias tables of {len(table)} rows, which fit no square grid, and no '
+                         'position embedding that shows the grid')
     width = len(weights['backbone.layers.0.ln1.weight'])
     weights['backbone.pos_embed'] = table.new_zeros(()).expand(1, 1 + grid[0] * grid[1], width)
 
@@ -220,5 +220,5 @@ def export(weights: Mapping[str, Tensor], target: str) -> 'tuple[OrderedDict[str
         else:
             (aside if re.fullmatch(left_out, name) else homeless).append(name)
     if homeless:
-        raise InputError(f'{target} has no place for {len(homeless)} of the tensors: {listed(homeless)}')
+        raise InputError(f'the {target} format has no names for {len(homeless)} of the tensors: {listed(homeless)}')
     return done, aside

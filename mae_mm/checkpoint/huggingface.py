@@ -25,7 +25,7 @@ def read_safetensors(path: str) -> 'OrderedDict[str, Tensor]':
             metadata = json.loads((file.metadata() or {}).get(OWN_METADATA, '{}'))
     except (SafetensorError, OSError, ValueError, RuntimeError, MemoryError, AttributeError, TypeError,
             RecursionError) as error:
-        raise InputError(f'{path} is not a safetensors file, or a damaged one') from error
+        raise InputError(f'{path} is not a safetensors file, or is damaged') from error
     tensors._metadata = metadata  # type: ignore[attr-defined]
     return tensors
 
@@ -67,7 +67,7 @@ def read_config(folder: str) -> dict[str, dict[str, Any]]:
                 sides = zip(_pair(config['image_size']), _pair(config['patch_size']), strict=True)
                 told[part]['grid'] = tuple(side // patch for side, patch in sides)
     except (ValueError, TypeError, ArithmeticError, OSError, RecursionError) as error:
-        raise InputError(f'{path} is not a model\'s config, or a damaged one') from error
+        raise InputError(f'{path} is not a model\'s config, or is damaged') from error
     return told
 
 
@@ -88,11 +88,12 @@ def config_of(model: Description) -> dict[str, Any]:
 
     backbone, decoder = model.backbone, model.decoder
     if not model.final_norm:
-        raise InputError('the models of huggingface end in a normalisation, and this one has no backbone.ln1')
+        raise InputError("Hugging Face's models end with a normalisation, and these weights have none (backbone.ln1)")
     if backbone.grid is None:
-        raise InputError('the grid of the positions is not known; say it with --grid HEIGHT WIDTH')
+        raise InputError('the file does not store the grid of patches; give it with --grid HEIGHT WIDTH')
     if backbone.num_heads is None or (decoder and decoder.num_heads is None):
-        raise InputError('how many heads attend is not known; say it with --num-heads and --decoder-num-heads')
+        raise InputError('the file does not store the number of attention heads; give it with --num-heads and '
+                         '--decoder-num-heads')
     config: dict[str, Any] = dict(
         architectures=['ViTForImageClassification' if model.num_classes else
                        'ViTMAEForPreTraining' if decoder else 'ViTMAEModel'],

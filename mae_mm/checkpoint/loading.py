@@ -86,7 +86,7 @@ def load_into(model: nn.Module, weights: Mapping[str, Tensor], source: str, new:
         source: where they come from, for the messages.
         new: pattern of parameters that may be missing from the weights; they keep their values.
         ignored: names that were left aside, for the report.
-        grid: ``(height, width)`` in patches of the weights' positions, if their file does not tell.
+        grid: ``(height, width)`` in patches of the weights' positions, if their file does not store it.
         bias_resize: how tables are resized, ``'bicubic'`` or ``'geometric'``.
         bands: which of the weights' bands each of the model's starts from; see :func:`.bands.take_bands`.
 
@@ -120,8 +120,9 @@ def load_into(model: nn.Module, weights: Mapping[str, Tensor], source: str, new:
     model.load_state_dict(placed, strict=False)
     resized = [name for name in shared if weights[name].shape != state[name].shape]
     print_log(
-        f'{source}: loaded {len(state) - len(missing)} tensors, of them resized {len(resized)}; newly initialised '
-        f'{len(missing)}{_examples(missing)}; ignored {len(ignored)}{_examples(ignored)}{told_bands(bands)}',
+        f'{source}: {len(state) - len(missing)} tensors loaded, {len(resized)} of them resized; '
+        f'{len(missing)} newly initialised{_examples(missing)}; {len(ignored)} ignored{_examples(ignored)}'
+        f'{told_bands(bands)}',
         logger='current')
 
 

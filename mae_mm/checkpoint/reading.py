@@ -90,7 +90,7 @@ def locate(source: str) -> str:
 
 def add_trust_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--trust', action='store_true',
-                        help='read a file that is refused otherwise, and RUN what it asks for')
+                        help='also read a file that would be refused, and RUN the code in it')
 
 
 def _check_hash(path: str) -> None:
@@ -116,7 +116,7 @@ def _read_file(path: str, trust: bool) -> Any:
         except Hostile as error:
             raise InputError(f'{path} was refused: {error}') from None
         except DAMAGE as error:
-            raise InputError(f'{path} is not a checkpoint, or a damaged one') from error
+            raise InputError(f'{path} is not a checkpoint, or is damaged') from error
         checkpoint = _load(path, weights_only=True)
     _check_tensors(checkpoint, path)
     return checkpoint
@@ -129,8 +129,8 @@ def _load(path: str, weights_only: bool) -> Any:
     except DAMAGE as error:
         classes = _unsafe_classes(path, error) if weights_only else []
         if not classes:
-            raise InputError(f'{path} is not a checkpoint, or a damaged one') from error
-        raise InputError(f'{path} was refused: it wants to run {listed(classes)} beside loading tensors; '
+            raise InputError(f'{path} is not a checkpoint, or is damaged') from error
+        raise InputError(f'{path} was refused: loading it would run {listed(classes)}; '
                          f'{TRUST}') from error
 
 
@@ -158,7 +158,8 @@ def tensors_of(checkpoint: Any) -> Mapping[str, Tensor]:
                 break
         if checkpoint and all(isinstance(key, str) and isinstance(value, Tensor) for key, value in checkpoint.items()):
             return checkpoint
-    raise InputError('a file without weights: neither tensors by name, nor a "state_dict" or "model" of them')
+    raise InputError('no weights in this file: it holds no tensors by name, neither directly nor under '
+                     '"state_dict" or "model"')
 
 
 def _check_tensors(checkpoint: Any, path: str) -> None:

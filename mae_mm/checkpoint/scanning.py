@@ -54,7 +54,7 @@ def _scan_pickle(file: IO[bytes]) -> None:
     memo: dict[Any, int] = {}
     for code, argument, _ in pickletools.genops(file):
         if code.name == 'GLOBAL' and argument in GREEDY:
-            raise Hostile(f'it wants {argument.replace(" ", ".")}, which no checkpoint holds')
+            raise Hostile(f'it asks for {argument.replace(" ", ".")}, which no checkpoint needs')
         if code.name in ('BINPUT', 'LONG_BINPUT', 'PUT', 'MEMOIZE'):
             memo[len(memo) if argument is None else argument] = stack[-1] if isinstance(stack[-1], int) else 0
             continue
@@ -62,7 +62,7 @@ def _scan_pickle(file: IO[bytes]) -> None:
         container = popped.pop() if code.name in FILLING else 0
         depth = max(container, max(popped, default=-1) + 1)
         if depth > DEEPEST:
-            raise Hostile(f'its containers nest more than {DEEPEST} deep')
+            raise Hostile(f'its containers are nested more than {DEEPEST} deep')
         for made in code.stack_after:
             if made is pickletools.markobject:
                 stack.append(made)

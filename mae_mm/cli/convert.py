@@ -26,9 +26,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument('dst', help='path of the file to write, .pth or .safetensors; for huggingface a folder')
     parser.add_argument('--to', default=OURS, choices=(OURS, *TARGETS))
     parser.add_argument('--grid', nargs=2, type=int, metavar=('HEIGHT', 'WIDTH'),
-                        help='in patches, for huggingface, if the file does not tell it')
-    parser.add_argument('--num-heads', type=int, help='for huggingface, if neither file nor width tell it')
-    parser.add_argument('--decoder-num-heads', type=int, help='the same of the decoder')
+                        help='of patches, for huggingface; needed if the file does not store it')
+    parser.add_argument('--num-heads', type=int, help='of attention heads, for huggingface; needed if the file '
+                                                             'does not store it')
+    parser.add_argument('--decoder-num-heads', type=int, help='the same for the decoder')
     add_trust_option(parser)
     args = parser.parse_args(argv)
     try:
@@ -59,7 +60,7 @@ def to_others(args: argparse.Namespace) -> str:
         nested = args.to == 'official' and not args.dst.endswith('.safetensors')
         write_checkpoint({'model': exported} if nested else exported, args.dst)
     return (f'{args.src}: {len(exported)} tensors written to {args.dst}'
-            + (f'; left out {len(aside)} of the decoder, for which {args.to} has no place' if aside else ''))
+            + (f'; left out {len(aside)} tensors of the decoder, which {args.to} has no names for' if aside else ''))
 
 
 def _config(weights, args: argparse.Namespace) -> dict:

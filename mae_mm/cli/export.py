@@ -1,7 +1,7 @@
 """A trained model as one file that runs without this package: ONNX, or a program of ``torch.export``.
 
-    python tools/export_onnx.py CONFIG CHECKPOINT OUT.onnx [--size HEIGHT WIDTH | --dynamic] [--opset N]
-    python tools/export_onnx.py CONFIG CHECKPOINT OUT.pt2 [--size HEIGHT WIDTH | --dynamic]
+    mae-mm export CONFIG CHECKPOINT OUT.onnx [--size HEIGHT WIDTH | --dynamic] [--opset N]
+    mae-mm export CONFIG CHECKPOINT OUT.pt2 [--size HEIGHT WIDTH | --dynamic]
 
 It takes RGB images of 0 to 255, ``(B, 3, H, W)``, and gives logits; B is free. What is written has been compared with
 the model on two inputs. docs/export.md has a script that uses it.
@@ -26,11 +26,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument('out', help='path of the file to write, .onnx or .pt2')
     sizes = parser.add_mutually_exclusive_group()
     sizes.add_argument('--size', nargs=2, type=int, metavar=('HEIGHT', 'WIDTH'),
-                       help='of the images, in pixels; default: what the model was trained with')
-    sizes.add_argument('--dynamic', action='store_true', help='images of any multiple of the patch, from 4 patches on')
-    parser.add_argument('--opset', type=int, choices=OPSETS, help='of ONNX; default: what torch.onnx prefers')
+                       help='of the images in pixels; default: the size in training')
+    sizes.add_argument('--dynamic', action='store_true',
+                       help='images whose sides are any multiples of the patch, at least 4 patches')
+    parser.add_argument('--opset', type=int, choices=OPSETS, help='of ONNX; default: that of torch.onnx')
     parser.add_argument('--tolerance', type=float, default=TOLERANCE, metavar='DIFFERENCE',
-                        help='the largest difference from the model with which the file is still written')
+                        help='write the file only if its outputs differ from the model\'s by no more than this')
     args = parser.parse_args(argv)
 
     check_target(args.out)

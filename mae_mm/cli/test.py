@@ -1,6 +1,6 @@
 """Test a model.
 
-    python tools/test.py CONFIG CHECKPOINT [--eval mIoU ...] [--on imagenet-a] [--out DIR] [--show-dir DIR] [--tta]
+    mae-mm test CONFIG CHECKPOINT [--eval mIoU ...] [--on imagenet-a] [--out DIR] [--show-dir DIR] [--tta]
 """
 import argparse
 import os
@@ -27,11 +27,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     add_common_options(parser)
     parser.add_argument('checkpoint', help='a checkpoint file or URL')
     parser.add_argument('--eval', nargs='+', choices=('mIoU', 'mDice', 'mFscore'), help='metrics of a segmentor')
-    parser.add_argument('--on', choices=evaluation_sets(), help='test a classifier of ImageNet-1K on another set')
+    parser.add_argument('--on', choices=evaluation_sets(), help='test a classifier of ImageNet-1K on another data set')
     parser.add_argument('--out', metavar='DIR',
                         help='write predictions there: label maps as PNG, or the classes as predictions.csv')
     parser.add_argument('--show-dir', metavar='DIR', help='write pictures there: image, truth, prediction')
-    parser.add_argument('--tta', action='store_true', help='several scales and flips, as tta_pipeline says')
+    parser.add_argument('--tta', action='store_true',
+                        help='average several scales and flips, as tta_pipeline in the config says')
     args = parser.parse_args(argv)
 
     cfg = read_config(args.config, args.cfg_options, args.work_dir, args.on and f'{EVALUATION}/{args.on}.py')
@@ -66,8 +67,9 @@ def set_up_test(cfg: Config, args: argparse.Namespace) -> None:
     if args.eval:
         cfg.test_evaluator.iou_metrics = args.eval
     if args.out and not segments and cfg.test_evaluator.type != 'mae_mm.Accuracy':
-        raise InputError(f'{args.config}: --out is for segmentors, and for classifiers that mae_mm.Accuracy measures')
-    if args.out:
-        cfg.test_evaluator['output_dir' if segments else 'out_dir'] = args.out
-    if args.show_dir:
-        cfg.setdefault('custom_hooks', []).append(dict(type='mae_mm.SavePicturesHook', out_dir=args.show_dir))
+        raise InputError(f'{args.config}: --out is for segmentors, and for classifiers measured by mae_mm.Accuracy')
+    if args.out and not segments:
+        cfg.test_evaluator.out_dir = args.out
+    for kind, folder in (('SaveLabelsHook', args.out if segments else None), ('SavePicturesHook', args.show_dir)):
+        if folder:
+            cfg.setdefault('custom_hooks', []).append(dict(type=f'mae_mm.{kind}', out_dir=folder))

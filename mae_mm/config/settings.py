@@ -103,8 +103,8 @@ def check_effect(path: str, variables: Options, cfg: Config, read_by_runs: set[s
         except Exception:  # noqa: BLE001 - a program that fails without the setting: it has an effect
             continue
         if _value_or_none(without, name) != variables[name] and _read_part(without, read_by_runs) == changed:
-            raise InputError(f'--cfg-options {name}={variables[name]}: no setting of the run follows from {name!r} in '
-                             f'{path}; name the setting itself, such as train_dataloader.batch_size')
+            raise InputError(f'--cfg-options {name}={variables[name]}: {name!r} changes no setting of the run in '
+                             f'{path}; change the setting itself, such as train_dataloader.batch_size')
 
 
 def _value_or_none(cfg: Config, name: str) -> Any:

@@ -118,7 +118,7 @@ def _settle_batch(cfg: Config) -> None:
     processes = int(os.environ.get('WORLD_SIZE', 1))
     batch = loader.get('batch_size')
     if not isinstance(batch, int) or batch < 1:
-        raise InputError(f'train_dataloader.batch_size={batch} is not a number from 1 on')
+        raise InputError(f'train_dataloader.batch_size={batch} is not a whole number from 1 on')
     part = loader.dataset.type == SEGMENTATION_FOLDER  # whose folder holds label maps and other splits too
     if not part and len(list(islice(_files(loader.dataset), COUNTED_IN_FULL * batch * processes))) == (
             COUNTED_IN_FULL * batch * processes):
@@ -131,8 +131,9 @@ def _settle_batch(cfg: Config) -> None:
     loader.batch_size = images // processes
     optimizer = cfg.optim_wrapper.optimizer
     optimizer.lr = optimizer.lr * loader.batch_size / batch
-    print_log(f'{images} training image{"" if images == 1 else "s"}: the batch is {loader.batch_size} instead of '
-              f'{batch}, and the rate {optimizer.lr:.3g} in the same proportion', logger='current')
+    if int(os.environ.get('RANK', 0)) == 0:
+        print_log(f'{images} training image{"" if images == 1 else "s"}: batch_size is {loader.batch_size} instead of '
+                  f'{batch}, and the learning rate {optimizer.lr:.3g}, in the same proportion', logger='current')
 
 
 def _check_normalisation(cfg: Config) -> None:

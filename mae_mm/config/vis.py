@@ -20,7 +20,7 @@ def add_vis_backends(cfg: Config, names: Sequence[str]) -> None:
     for name in names:
         kind, package = VIS_BACKENDS[name]
         if importlib.util.find_spec(package) is None:
-            raise InputError(f'--vis {name} needs a package that is not there; install it with: pip install {package}')
+            raise InputError(f'--vis {name} needs a package that is not installed: pip install {package}')
         backend: dict = dict(type=kind)
         if name == 'wandb':
             _check_wandb()
@@ -31,4 +31,4 @@ def add_vis_backends(cfg: Config, names: Sequence[str]) -> None:
 def _check_wandb() -> None:
     import wandb
     if os.environ.get('WANDB_MODE') not in ('offline', 'disabled') and wandb.api.api_key is None:
-        raise InputError('--vis wandb has no account to log to; call `wandb login`, or set WANDB_MODE=offline')
+        raise InputError('--vis wandb: you are not logged in; run `wandb login`, or set WANDB_MODE=offline')

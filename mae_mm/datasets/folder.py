@@ -73,7 +73,7 @@ class ImageFolder(_Folder):
         if not self.held_out:
             return samples
         if len(samples) < 2:
-            raise InputError(f'{self.img_prefix}: held_out={self.held_out} needs two images or more, there is '
+            raise InputError(f'{self.img_prefix}: held_out={self.held_out} needs two images or more, and there is '
                              f'{len(samples)}')
         chosen = held_out(samples, self.held_out)  # paths in the folder
         return [path for path in samples if (path in chosen) == (self.split == 'held_out')]
@@ -134,7 +134,7 @@ class ClassFolder(_Folder):
             self._metainfo['classes'] = folders
         strange = set(folders) - set(self.CLASSES)
         if strange:
-            raise InputError(f'{self._folder}: folder {listed(sorted(strange))} is none of the '
+            raise InputError(f'{self._folder}: folder {listed(sorted(strange))} is not one of the '
                              f'{len(self.CLASSES)} classes ({listed(self.CLASSES)})')
         found = {name: self._images_of(name) for name in folders}
         empty = [name for name, paths in found.items() if not paths]
@@ -216,8 +216,8 @@ class ImageNetFolder(_Folder):
         folders = [os.path.basename(os.path.dirname(path)) for path in paths]
         strange = [name or path for name, path in zip(folders, paths, strict=True) if name not in numbers]
         if strange:
-            raise InputError(f'{self.img_prefix}: {listed(Counter(strange))} is no class of ImageNet-1K, whose images '
-                             'are in folders named like n01440764')
+            raise InputError(f'{self.img_prefix}: {listed(Counter(strange))} is not a class of ImageNet-1K, whose '
+                             'images are in folders named like n01440764')
         labels = [numbers[name] for name in folders]
         self._metainfo['class_ids'] = tuple(sorted(set(labels)))
         return list(zip(paths, labels, strict=True))

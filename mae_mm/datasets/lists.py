@@ -31,10 +31,10 @@ class ListedImages(CustomDataset):
             with open(self.ann_file) as file:
                 pairs = _inaturalist(json.load(file)) if self.ann_file.endswith('.json') else _lines(file)
         except (OSError, KeyError, TypeError, ValueError) as error:
-            raise InputError(f'{self.ann_file} is no list of images and labels: {error}') from None
+            raise InputError(f'{self.ann_file} cannot be read as a list of images and labels: {error}') from None
         for path, label in pairs:
             if not 0 <= label < self.num_classes:
-                raise InputError(f'{self.ann_file}: label {label} of {path} is no class; classes are 0 to '
+                raise InputError(f'{self.ann_file}: label {label} of {path} is not a class; classes are 0 to '
                                  f'{self.num_classes - 1}')
         return [dict(img_path=f'{self.img_prefix}/{path.lstrip("/")}', gt_label=label) for path, label in pairs]
 

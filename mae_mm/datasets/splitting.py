@@ -14,7 +14,7 @@ def held_out(names: Sequence[str], share: float) -> set[str]:
         ValueError: a share that is not from 0 to 1.
     """
     if not 0 <= share < 1:
-        raise InputError(f'held_out={share} is not a share from 0 up to 1, such as 0.2')
+        raise InputError(f'held_out={share} is not a share of at least 0 and below 1, such as 0.2')
     place = {name: zlib.crc32(name.encode(errors='surrogateescape')) % 10_000 for name in names}
     order = sorted(names, key=lambda name: (place[name], name))
     chosen = [name for name in order if place[name] < share * 10_000] or order[:1 if share else 0]

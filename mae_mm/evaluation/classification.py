@@ -116,7 +116,7 @@ class CorruptionError(BaseMetric):
     The images are ``.../CORRUPTION/SEVERITY/CLASS/FILE``.
 
     Raises:
-        ValueError: a corruption or a severity of the 75 is not there, or one that is none of them.
+        ValueError: one of the 75 folders is missing, or there is another one.
     """
     default_prefix = ''
 
@@ -130,10 +130,10 @@ class CorruptionError(BaseMetric):
         for corruption, severity, right in results:
             correct[corruption, severity].append(right)
         wanted = {(corruption, severity) for corruption in ALEXNET_ERROR for severity in SEVERITIES}
-        for what, pairs in (('lacks', wanted - set(correct)), ('has', set(correct) - wanted)):
+        for what, pairs in (('lacks', wanted - set(correct)), ('has others,', set(correct) - wanted)):
             if pairs:
-                raise InputError(f'ImageNet-C is 15 corruptions of 5 severities; this folder {what} '
-                                 f'{len(pairs)} of another kind, such as {"/".join(min(pairs))}')
+                raise InputError(f'ImageNet-C has 15 corruptions in 5 severities; this folder {what} '
+                                 f'{len(pairs)}, such as {"/".join(min(pairs))}')
         error = {pair: 1 - sum(right) / len(right) for pair, right in correct.items()}
         relative = [sum(error[corruption, severity] for severity in SEVERITIES) / len(SEVERITIES) / alexnet
                     for corruption, alexnet in ALEXNET_ERROR.items()]

@@ -17,6 +17,6 @@ def sizes_of(arch: str | None, given: dict[str, Any]) -> dict[str, Any]:
     if arch not in ARCHITECTURES:
         raise InputError(f'arch={arch!r} is not one of {", ".join(ARCHITECTURES)}')
     if chosen:
-        raise InputError(f'arch={arch!r} says all sizes, and {", ".join(f"{k}={v}" for k, v in chosen.items())} '
-                         'beside it would have no effect; give arch alone, or arch=None with the sizes')
+        raise InputError(f'arch={arch!r} sets all sizes, so {", ".join(f"{k}={v}" for k, v in chosen.items())} '
+                         'would have no effect; give arch alone, or arch=None with the sizes')
     return ARCHITECTURES[arch]

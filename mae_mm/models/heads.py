@@ -25,8 +25,8 @@ class UPerHead(PeerUPerHead):
         super().__init__(**kwargs)
         for module in (self.bottleneck, self.fpn_bottleneck):
             if type(module.conv) is not nn.Conv2d:
-                raise InputError(f'conv_cfg={self.conv_cfg}: mae_mm.UPerHead has plain convolutions only; '
-                                 "mmsegmentation's UPerHead takes others")
+                raise InputError(f'conv_cfg={self.conv_cfg}: mae_mm.UPerHead supports plain convolutions only; '
+                                 "for others use mmsegmentation's UPerHead")
             module.conv = ConvOfUpsampled.of(module.conv, self.align_corners)
         for module in (*self.lateral_convs, *self.fpn_convs, self.bottleneck, self.fpn_bottleneck):
             if module.with_activation and isinstance(module.activate, nn.ReLU):

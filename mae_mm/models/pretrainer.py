@@ -99,7 +99,8 @@ class MaskedAutoencoder(BaseModel):
         if ids_shuffle is None:
             ids_shuffle = draw_order(len(images), h * w, images.device)
         if ids_shuffle.shape != (len(images), h * w):
-            raise InputError(f'ids_shuffle is {tuple(ids_shuffle.shape)} for {len(images)} images of {h}x{w} patches')
+            raise InputError(f'ids_shuffle has the shape {tuple(ids_shuffle.shape)} for {len(images)} images '
+                             f'of {h}x{w} patches')
         return ids_shuffle, num_visible(h * w, self.mask_ratio)
 
     def predict(self, inputs: Tensor, data_samples: list[BaseDataElement]) -> list[BaseDataElement]:

@@ -49,13 +49,13 @@ class MAE(LayerAccess, OnGrid):
             the mean of its patch tokens with a norm of its own (the official ``global_pool``).
         with_cp: recompute activations in the backward pass instead of keeping them.
         frozen_stages: 0 freezes the embeddings, n also the first n layers; -1 freezes nothing.
-        trainable_layers: of the backbone the last n layers alone train, 0 for none (linear probing) and 0.5 for the
-            MLP of the last and its norm (partial fine-tuning, section 4.3 of the paper); None for all of it.
+        trainable_layers: only the last n layers of the backbone are trained, 0 for none (linear probing) and 0.5 for
+            the MLP of the last one and its norm (partial fine-tuning, section 4.3 of the paper); None for all of it.
         arch: a name of ``architectures.py`` (``'tiny'`` to ``'huge'``) in place of the four sizes ``embed_dims``,
             ``num_layers``, ``num_heads`` and ``mlp_ratio``, whose defaults are those of ``'base'``.
         init_cfg: ``dict(type='Pretrained', checkpoint=...)`` takes a file, folder or URL of any known format as it
-            is (``checkpoint/tables.py``); ``grid=(h, w)`` tells the grid of positions whose file does not, and
-            ``bias_resize='geometric'`` resizes bias tables as BEiT does.
+            is (``checkpoint/tables.py``); ``grid=(h, w)`` is needed for a rectangular grid that the file does not
+            store, and ``bias_resize='geometric'`` resizes bias tables as BEiT does.
 
     Raises:
         ValueError: sizes that do not fit each other, an unknown ``arch``, a layer that is not there.
@@ -126,7 +126,8 @@ class MAE(LayerAccess, OnGrid):
         if self.out_type not in OUT_TYPES:
             raise InputError(f'out_type={self.out_type!r} is not one of {", ".join(OUT_TYPES)}')
         if self.out_type != 'featmap' and indices != [self.num_layers - 1]:
-            raise InputError(f'out_type={self.out_type!r} is of the last layer, not of out_indices={out_indices}')
+            raise InputError(f'out_type={self.out_type!r} works on the last layer only, not on '
+                             f'out_indices={out_indices}')
         return indices
 
     def forward(self, images: Tensor, sizes: Sequence[tuple[int, int]] | None = None) -> tuple[Tensor, ...]:
