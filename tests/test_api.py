@@ -203,7 +203,9 @@ def test_an_encoder_of_another_project_has_features(encoder, models, tmp_path):
     weights = {name.removeprefix('backbone.'): tensor for name, tensor in encoder.model.state_dict().items()
                if name.startswith('backbone.')}
     torch.save(mae_mm.checkpoint.export(weights, 'timm')[0], tmp_path / 'encoder.pth')
-    for name in ('pretrained', 'classifier'):
+    (models / 'open.py').write_text(f"_base_ = '{models}/classifier.py'\nmodel = dict(head=dict(num_classes=None))\n"
+                                    "test_dataloader = dict(dataset=dict(metainfo=None))\n")
+    for name in ('pretrained', 'classifier', 'open'):
         model = mae_mm.load(models / f'{name}.py', tmp_path / 'encoder.pth', device='cpu')
         assert model.features(models / 'photos').shape == (3, 16)
         if name == 'pretrained':

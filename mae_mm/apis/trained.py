@@ -6,6 +6,7 @@ from mmengine.config import Config
 from mmengine.registry import DATASETS, MODELS, DefaultScope
 
 from ..checkpoint.loading import load_into, start_from, weights_for
+from ..checkpoint.reading import tensors_of
 from ..errors import InputError
 
 
@@ -26,7 +27,10 @@ def trained_model(cfg: Config, loaded: Any, source: str,
     known = {**getattr(kind, 'METAINFO', {}), **(dataset.get('metainfo') or {})}
     told = loaded.get('meta', {}).get('dataset_meta') if isinstance(loaded, dict) else None
     metainfo = {**known, **(told if isinstance(told, dict) else {})}
-    _give_classes(cfg.model, metainfo.get('classes'))
+    classes = metainfo.get('classes')
+    if not classes and encoder_suffices and not any('head.' in name for name in tensors_of(loaded)):
+        classes = ('any', )  # the head is not used
+    _give_classes(cfg.model, classes)
     with in_scope_of(cfg):
         model = MODELS.build(cfg.model).eval()
     weights = weights_for(model, loaded, source)
