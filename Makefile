@@ -2,8 +2,10 @@
 # make test   everything that must pass
 # make check  ruff, mypy and codespell alone
 # make cifar-table CIFAR=DIR   pre-train on CIFAR-10, then a table of the ways to use the encoder
+# JOBS=2      how many tests run at a time
 # PYTHON=...  the interpreter that .venv is made with (3.11 or later)
 
+JOBS ?= 2
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 PY := .venv/bin/python
 INSTALLED := .venv/.installed
@@ -19,7 +21,7 @@ CIFAR_PRETRAIN := configs/pretrain/mae_vit-tiny-p4_1xb64-coslr-30e_cifar10.py
 
 install: $(INSTALLED)
 
-$(INSTALLED): $(wildcard requirements/*.txt) setup.py
+$(INSTALLED): $(wildcard requirements/*.txt) setup.py setup.cfg
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: the pinned stack needs Python 3.11 or later; choose one with PYTHON=...")'
 	test -x $(PY) || $(PYTHON) -m venv .venv
 	$(PY) -m pip install --disable-pip-version-check -r requirements/dev.txt -c requirements/constraints.txt
@@ -51,4 +53,4 @@ check: $(INSTALLED)
 	$(PY) -m codespell_lib README.md CHANGELOG.md CONTRIBUTING.md metafile.yml docs mae_mm configs tools tests
 
 test: check
-	$(PY) -m pytest
+	OMP_NUM_THREADS=1 $(PY) -m pytest -n $(JOBS) --dist loadfile

@@ -7,7 +7,10 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from .errors import InputError
+from .hub import register_with_mmengine
 from .version import __version__
+
+register_with_mmengine()
 
 if TYPE_CHECKING:
     from . import apis, checkpoint, cli, config, datasets, engine, evaluation, models, visualization

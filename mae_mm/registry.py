@@ -8,10 +8,6 @@ import_required()
 
 from mmengine import registry as root  # noqa: E402
 
-from . import hub  # noqa: E402
-
-hub.register()
-
 MODELS = root.Registry('model', parent=root.MODELS, scope='mae_mm', locations=['mae_mm.models'])
 TRANSFORMS = root.Registry('transform', parent=root.TRANSFORMS, scope='mae_mm', locations=['mae_mm.datasets'])
 DATASETS = root.Registry('dataset', parent=root.DATASETS, scope='mae_mm', locations=['mae_mm.datasets'])

@@ -8,8 +8,15 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import torch
+from mmengine.logging import MessageHub, MMLogger
+from mmengine.registry import DefaultScope
 
 from mae_mm.cli import run
+
+from .own_data import scenes as make_scenes
+
+torch.set_num_threads(1)  # two workers share two cores; sums are the same in every order of tests
 
 # Tool -> the subcommand that it is.
 COMMANDS = {f'tools/{name}.py': command for name, command in (
@@ -41,6 +48,25 @@ train_cfg = dict(type='mae_mm.IterBasedTrainLoop', max_iters=6, val_interval=3)
 default_hooks = dict(logger=dict(interval=1), checkpoint=dict(interval=3, max_keep_ckpts=-1))
 randomness = dict(seed=3)
 """
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    seed = config.getoption('randomly_seed', None)
+    if isinstance(seed, int):
+        terminalreporter.write_line(f'this order of the tests: --randomly-seed={seed}')
+
+
+@pytest.fixture(autouse=True)
+def alone():
+    """What a test leaves in mmengine's global instances, and draws, does not depend on the tests before it."""
+    torch.manual_seed(0)
+    yield
+    for logger in MMLogger._instance_dict.values():
+        for handler in logger.handlers:
+            if isinstance(handler, logging.FileHandler):
+                handler.close()
+    for kind in (MMLogger, MessageHub, DefaultScope):
+        kind._instance_dict.clear()
 
 
 @pytest.fixture(scope='session')
@@ -119,3 +145,19 @@ def error_of(capsys, monkeypatch):
         return last
 
     return call
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Twelve images of 64 x 80 with label maps of three classes, and a classes.txt."""
+    make_scenes(tmp_path / 'scenes')
+    return tmp_path / 'scenes'
+
+
+@pytest.fixture
+def told(monkeypatch):
+    """The lines that a user is told before a run."""
+    lines = []
+    for name in ('mae_mm.datasets.classes', 'mae_mm.datasets.segmentation', 'mae_mm.config.labels'):
+        monkeypatch.setattr(f'{name}.tell', lambda message, level=logging.INFO: lines.append(message))
+    return lines

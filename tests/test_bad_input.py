@@ -102,7 +102,7 @@ def test_a_launcher_that_did_not_start_the_process(error_of, config, tmp_path):
 
 def test_processes_say_it_once(config, tmp_path):
     output = run_tool('tools/dist_train.sh', config, 2, '--work-dir', tmp_path, '--cfg-options',
-                      'model.backbone.out_indices=[9]', status=2, PORT='29614')
+                      'model.backbone.out_indices=[9]', status=2)
     assert output.count('error: ') == 1 and 'Traceback' not in output and 'layer 9' in output
 
 
@@ -113,6 +113,5 @@ def test_a_mistake_that_only_another_process_meets_is_told(config, tmp_path):
                 (tmp_path / kind / split).mkdir(parents=True, exist_ok=True)
                 cv2.imwrite(str(tmp_path / kind / split / f'{i}.{suffix}'), np.full((32, 32), value, np.uint8))
     output = run_tool('tools/dist_train.sh', config, 2, '--work-dir', tmp_path / 'w', '--cfg-options',
-                      f'data_root={tmp_path}', 'train_cfg.val_interval=100', 'train_cfg.max_iters=100', status=2,
-                      PORT='29615')
+                      f'data_root={tmp_path}', 'train_cfg.val_interval=100', 'train_cfg.max_iters=100', status=2)
     assert output.strip().endswith('7.png: label 77 is no class; classes are 0 to 10, and 255 is ignored')

@@ -20,7 +20,7 @@ from mae_mm.cli import run
 from mae_mm.config import read_config
 from mae_mm.datasets import ImageFolder, LoadImage
 from mae_mm.datasets.nodata import missing_values
-from mae_mm.datasets.reading import header, other_than_rgb, read_bands
+from mae_mm.datasets.reading import header, read_bands
 from mae_mm.errors import InputError
 from mae_mm.visualization import read_rgb
 from mae_mm.visualization.reconstruction import to_bytes
@@ -70,7 +70,7 @@ def test_bands_are_read_as_they_are_stored(tmp_path, name, array, options, expec
     found, told = read_bands(path), header(path)
     assert found.dtype == expected.dtype and np.array_equal(found, expected)
     assert (told.height, told.width, told.channels, told.dtype) == (*expected.shape, str(expected.dtype))
-    assert (other_than_rgb(path) is None) == (expected.dtype == np.uint8)
+    assert header(path).other_than_rgb == (expected.dtype != np.uint8)
     loaded = LoadImage(bands=expected.shape[2])(path)
     assert loaded['img'].dtype == np.float32 and np.array_equal(loaded['img'], expected.astype(np.float32))
     assert loaded['img_shape'] == loaded['ori_shape'] == (20, 30)
@@ -375,10 +375,10 @@ def test_every_tool_takes_any_bands(folders, tmp_path, number, capsys, monkeypat
                       *options[:3]) == 0
     classes = [*options[:3], 'num_classes=3', "test_dataloader.dataset.metainfo.classes=['a','b','c']"]
     assert run_inside('tools/predict.py', tune, tuned, folders / number / 'coffee', '--out', 'drawn', *classes) == 0
-    assert len(list((tmp_path / 'drawn').glob('*.png'))) == 4
+    assert len(list((tmp_path / 'drawn' / 'pictures').glob('*.png'))) == 4
     knn = config_of(folders, number, tmp_path, 'knn/vit_knn_folder', head)
     assert run_inside('tools/knn.py', knn, start, '-k', 1, *options[:3]) == 0
-    assert run_inside('tools/probe.py', pretrain, start, '--train', folders / number, '--test', folders / number) == 0
+    assert run_inside('tools/probe.py', knn, start, *options[:3]) == 0
     capsys.readouterr()
     assert run_inside('tools/inspect_checkpoint.py', start) == 0
     assert f'patch 8, {number} channels' in capsys.readouterr().out
@@ -439,7 +439,8 @@ def test_a_segmentor_of_five_bands(config, scenes, tmp_path, capsys):
     assert run_inside('tools/test.py', path, trained, '--work-dir', work_dir, '--show-dir', work_dir) == 0
     assert run_inside('tools/predict.py', path, trained, tmp_path / 'images/validation', '--out',
                       tmp_path / 'drawn') == 0
-    assert cv2.imread(str(tmp_path / 'drawn/0.png')).shape == (32, 32 + 4 + 32, 3)
+    assert cv2.imread(str(tmp_path / 'drawn/labels/0.png'), cv2.IMREAD_UNCHANGED).shape[:2] == (32, 32)
+    assert cv2.imread(str(tmp_path / 'drawn/pictures/0.png')) is not None
     assert run_inside('tools/export_onnx.py', path, trained, tmp_path / 'x.pt2') == 0
 
 

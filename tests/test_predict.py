@@ -68,7 +68,7 @@ def test_what_would_replace_something_is_refused(error_of, trained, photographs,
     twice = error_of(PREDICT, checkpoint, photographs / 'a.jpg', inner / 'a.jpg', '--out', tmp_path / 'o')
     assert 'would be written under one name' in twice and not (tmp_path / 'o').exists()
     (tmp_path / 'file').write_text('')
-    assert 'is a file, and a folder is needed' in error_of(PREDICT, checkpoint, inner, '--out', tmp_path / 'file')
+    assert 'is a file, and a folder' in error_of(PREDICT, checkpoint, inner, '--out', tmp_path / 'file')
 
 
 def test_what_cannot_be_predicted(error_of, trained, photographs, tmp_path):
@@ -121,3 +121,26 @@ def test_configs_name_their_test_pipeline():
     for name in ('mae/upernet_folder', 'finetune/vit_folder', 'pretrain/mae_vit_folder'):
         cfg = read_config(name)
         assert cfg.test_pipeline == cfg.test_dataloader.dataset.pipeline  # which the hosts' inferencers read
+
+
+def test_a_test_writes_nested_images_apart_and_never_over_its_data(config, trained, scenes, tmp_path, error_of):
+    for kind, suffix in (('images', 'jpg'), ('annotations', 'png')):
+        for split in ('training', 'validation'):
+            for folder in ('', 'one/', 'two/'):
+                path = tmp_path / 'data' / kind / split / f'{folder}0.{suffix}'
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes((scenes / kind / 'validation' / f'0.{suffix}').read_bytes())
+
+    def call(*args):
+        return ('tools/test.py', config, trained[0] / 'iter_6.pth', '--work-dir', tmp_path / 'w', '--cfg-options',
+                f'data_root={tmp_path}/data', *args)
+
+    assert run_inside(*call('--out', tmp_path / 'labels', '--show-dir', tmp_path / 'show')) == 0
+    for folder in ('labels', 'show'):
+        assert {str(path.relative_to(tmp_path / folder)) for path in (tmp_path / folder).rglob('*.png')} == {
+            '0.png', 'one/0.png', 'two/0.png'}
+    labels = tmp_path / 'data/annotations/validation'
+    before = (labels / 'one/0.png').read_bytes()
+    for option in ('--out', '--show-dir'):
+        assert 'the images are there' in error_of(*call(option, labels))
+    assert (labels / 'one/0.png').read_bytes() == before

@@ -128,7 +128,7 @@ def whole(pretraining, tmp_path, monkeypatch):
 def test_the_step_of_a_whole_batch_is_that_of_its_parts(whole, tmp_path):
     overlay, one = whole
     output = run_tool('tools/dist_train.sh', overlay, 2, '--work-dir', tmp_path / 'two', '--cfg-options',
-                      'train_dataloader.batch_size=6', PORT='29616', PYTHONPATH=str(tmp_path))
+                      'train_dataloader.batch_size=6', PYTHONPATH=str(tmp_path))
     assert len(re.findall(r'Epoch\(train\)', output)) == 1
     parts = tmp_path / 'parts'
     assert run_inside('tools/train.py', overlay, '--work-dir', parts, '--cfg-options', 'accumulate=2') == 0

@@ -187,3 +187,20 @@ def test_a_long_history_is_bounded(epochs, tmp_path):
     assert run_inside(TRAIN, bounded, '--work-dir', tmp_path / 'w') == 0
     hub = read_checkpoint(str(tmp_path / 'w' / 'epoch_2.pth'))['message_hub']
     assert len(hub['log_scalars']['train/loss']['mmengine.HistoryBuffer'][0]) == 4
+
+
+def test_what_a_resumed_run_says_otherwise_is_told_or_refused(epochs, tmp_path, error_of, capsys):
+    config, straight = epochs
+    start = straight / 'epoch_1.pth'
+
+    def refused(option):
+        return error_of(TRAIN, config, '--work-dir', tmp_path / 'w', '--resume', start, '--cfg-options', option)
+
+    for option in ('optim_wrapper.optimizer.lr=.5', 'optim_wrapper.optimizer.weight_decay=.5', 'param_scheduler=[]',
+                   'optim_wrapper.paramwise_cfg.bias_decay_mult=1', 'model.mask_ratio=.6'):
+        error = refused(option)
+        assert 'which a resumed run cannot follow' in error and option.split('=')[0] in error
+    assert run_inside(TRAIN, config, '--work-dir', tmp_path / 'w', '--resume', start, '--cfg-options',
+                      'train_dataloader.num_workers=1', 'default_hooks.logger.interval=2') == 0
+    output = ''.join(capsys.readouterr())
+    assert 'differs from the one that it goes on with: default_hooks.logger.interval: 1 -> 2\n' in output

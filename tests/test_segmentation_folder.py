@@ -1,94 +1,19 @@
-"""Folders of images and label maps: layouts, classes, label formats, weights, and what is refused."""
+"""Folders of images and label maps: layouts, what is refused, training and tests."""
 import json
-import logging
 import shutil
-import struct
-import zlib
 
 import cv2
 import numpy as np
 import pytest
 from mmengine.logging import MMLogger
-from mmengine.registry import init_default_scope
-from mmseg.datasets.transforms import LoadAnnotations as HostLoadAnnotations
 from PIL import Image
 
-from mae_mm.config import check_data, read_config, settle
-from mae_mm.config.labels import median_frequency
-from mae_mm.datasets import CheckLabels, LoadAnnotations, SegmentationFolder
-from mae_mm.datasets.labels import read_label, to_classes
-from mae_mm.datasets.palette import default_palette
+from mae_mm.datasets import SegmentationFolder
 from mae_mm.errors import InputError
 
 from .conftest import ROOT, run_inside
 from .own_data import SHAPES
-from .own_data import scenes as make_scenes
-
-TRAIN, TEST = 'tools/train.py', 'tools/test.py'
-COLOURS = [(0, 0, 0), (250, 40, 40), (40, 40, 250)]  # those of own_data's classes.txt
-CONFIG = 'mae/upernet_folder'
-TINY = {  # options that make the config's model the smallest
-    'crop_size': (32, 48), 'max_iters': 2, 'batch_size': 4, 'patch_size': 8, 'width': 16, 'head_channels': 8,
-    'depth': 6, 'model.backbone.arch': None, 'model.backbone.embed_dims': 16, 'model.backbone.num_layers': 6,
-    'model.backbone.num_heads': 2, 'model.backbone.init_cfg': None,
-    **{f'{split}_dataloader.{key}': value for split in ('train', 'val', 'test')
-       for key, value in (('num_workers', 0), ('persistent_workers', False))}}
-
-
-@pytest.fixture
-def folder(tmp_path):
-    root = tmp_path / 'scenes'
-    make_scenes(root)
-    return root
-
-
-@pytest.fixture
-def told(monkeypatch):
-    """The lines that a user is told."""
-    lines = []
-    for name in ('mae_mm.datasets.classes', 'mae_mm.datasets.segmentation', 'mae_mm.config.labels'):
-        monkeypatch.setattr(f'{name}.tell', lambda message, level=logging.INFO: lines.append(message))
-    return lines
-
-
-def settled(folder, training=True, **options):
-    cfg = read_config(CONFIG, {'data_root': str(folder), **options})
-    loaders = ('train_dataloader', 'val_dataloader') if training else ('test_dataloader', )
-    check_data(cfg, loaders)
-    settle(cfg, loaders)
-    return cfg
-
-
-def arguments(folder, work_dir, **options):
-    """The same options on the command line."""
-    values = {**TINY, 'data_root': folder, **options}
-    return ['--work-dir', work_dir, '--cfg-options', *(f'{key}={value}'.replace(' ', '')
-                                                       for key, value in values.items())]
-
-
-def change_labels(folder, change):
-    """``change(path, values)`` of each label map; what it returns, an array or a PIL image, is saved in its place."""
-    for path in sorted((folder / 'labels').rglob('*.png')):
-        new = change(path, cv2.imread(str(path), cv2.IMREAD_UNCHANGED))
-        (new if isinstance(new, Image.Image) else Image.fromarray(new)).save(path)
-
-
-def as_rgb(path, values):
-    return np.array(COLOURS, np.uint8)[values]
-
-
-def as_palette(path, values, palette=(9, 9, 9, 200, 0, 0, 0, 0, 200)):
-    image = Image.fromarray(values)
-    image.putpalette(palette)
-    return image
-
-
-def split_up(folder, names=('train', 'val'), labels='labels'):
-    for kind, new in (('images', 'images'), ('labels', labels)):
-        (folder / kind).rename(folder / new)
-        for i, path in enumerate(sorted((folder / new).iterdir())):
-            (folder / new / names[i % 4 == 0]).mkdir(exist_ok=True)
-            path.rename(folder / new / names[i % 4 == 0] / path.name)
+from .scene_tools import CONFIG, TEST, TRAIN, arguments, as_rgb, change_labels, settled, split_up
 
 
 def stems(folder, split, **settings):
@@ -98,9 +23,6 @@ def stems(folder, split, **settings):
         assert info['img_path'].rpartition('.')[0].endswith(
             info['seg_map_path'].rpartition('.')[0].rpartition('labels/')[2].rpartition('annotations/')[2])
     return [info['img_path'].rpartition('/images/')[2].rpartition('.')[0] for info in infos]
-
-
-# Layouts
 
 
 def test_every_layout_gives_disjoint_pairs(folder):
@@ -184,210 +106,6 @@ def test_a_photograph_that_is_turned_by_its_header_fits_its_label(folder):
         exif[274] = 6
         image.transpose(Image.Transpose.ROTATE_90).save(folder / 'images/03.jpg', exif=exif)
     SegmentationFolder.check(data_root=str(folder))
-
-
-# Classes
-
-
-@pytest.mark.parametrize('name, text', [
-    ('classes.txt', 'sky 1 2 3\nparked car\t4, 5, 6\n\ntype 2, 7 8 9\n'),
-    ('classes.json', json.dumps(dict(classes=['sky', 'parked car', 'type 2'],
-                                     palette=[[1, 2, 3], [4, 5, 6], [7, 8, 9]]))),
-    ('classes.json', json.dumps({'sky': [1, 2, 3], 'parked car': [4, 5, 6], 'type 2': [7, 8, 9]})),
-])
-def test_classes_of_a_file(folder, name, text):
-    (folder / 'classes.txt').unlink()
-    (folder / name).write_text(text)
-    found = SegmentationFolder.find_metainfo(data_root=str(folder))
-    assert found['classes'] == ('sky', 'parked car', 'type 2')
-    assert found['palette'] == [(1, 2, 3), (4, 5, 6), (7, 8, 9)]
-
-
-@pytest.mark.parametrize('name, text, message', [
-    ('classes.txt', 'a 1 2 3', 'needs two classes or more, and there is a'),
-    ('classes.txt', '', 'needs two classes or more, and there is none'),
-    ('classes.txt', 'a\nb\na\n', 'two classes have the name a'),
-    ('classes.txt', 'a 1 2 3\nb 1 2 3\n', r'two classes have the colour \(1, 2, 3\)'),
-    ('classes.txt', 'a 1 2 300\nb 1 2 3\n', '1, 2, 300 is no colour'),
-    ('classes.txt', 'a 1 2 .5\nb 1 2 3\n', 'is no list of classes'),
-    ('classes.txt', 'a 1 2 3\nb\n', 'b has no colour and others have one'),
-    ('classes.txt', '\n'.join(map(str, range(256))), '256 classes; at most 255'),
-    ('classes.json', '["a", "b"]', 'both name classes; keep one'),
-    ('classes.json', '{"a"', 'is no list of classes'),
-    ('classes.json', '[1, 2]', 'names of classes are text'),
-])
-def test_files_of_classes_that_cannot_be_used(folder, name, text, message):
-    if 'both' not in message:
-        (folder / 'classes.txt').unlink()
-    (folder / name).write_text(text)
-    with pytest.raises(InputError, match=message):
-        SegmentationFolder.find_metainfo(data_root=str(folder))
-
-
-def test_classes_of_the_labels_found(folder, told):
-    (folder / 'classes.txt').unlink()
-    found = SegmentationFolder.find_metainfo(data_root=str(folder))
-    assert found == dict(classes=('0', '1', '2'), palette=list(default_palette(3)))
-    assert told == [f'{folder}: no classes.txt; labels hold 0, 1, 2: 3 classes named 0, 1, 2']
-    assert SegmentationFolder.find_metainfo(data_root=str(folder), reduce_zero_label=True)['classes'] == ('1', '2')
-    change_labels(folder, as_palette)
-    assert SegmentationFolder.find_metainfo(data_root=str(folder))['palette'] == [(9, 9, 9), (200, 0, 0), (0, 0, 200)]
-    for values, message in ((lambda path, values: values * 60, 'labels hold 0, 60, 120: which classes'),
-                            (lambda path, values: (values > 0).astype(np.uint8) * 255, 'write 1 in place of 255')):
-        shutil.rmtree(folder)
-        make_scenes(folder)
-        (folder / 'classes.txt').unlink()
-        change_labels(folder, values)
-        with pytest.raises(InputError, match=message):
-            SegmentationFolder.find_metainfo(data_root=str(folder))
-    change_labels(folder, lambda path, values: values > 0)  # of one bit
-    assert SegmentationFolder.find_metainfo(data_root=str(folder))['classes'] == ('0', '1')
-
-
-def test_default_colours_are_fixed_and_differ():
-    many = default_palette(255)
-    assert len(set(many)) == 255 and (0, 0, 0) not in many and default_palette(9) == many[:9]
-
-
-def test_heads_checks_and_pictures_have_the_classes_of_the_folder(folder, told):
-    cfg = settled(folder)
-    assert cfg.model.decode_head.num_classes == cfg.model.auxiliary_head.num_classes == 3
-    assert cfg.val_dataloader.dataset.metainfo.classes == SHAPES
-    assert cfg.val_dataloader.dataset.metainfo.palette == COLOURS
-    assert any('3 classes: background, square, disc' in line for line in told)
-
-
-def test_a_class_that_never_occurs_is_told(folder, told):
-    (folder / 'classes.txt').write_text('\n'.join((*SHAPES, 'cat')))
-    settled(folder)
-    assert 'class cat never occurs in the 11 training label maps that were looked at: it cannot be learnt' in told
-
-
-# Label formats
-
-
-def test_formats_hold_the_same_labels(tmp_path):
-    values = np.random.default_rng(0).integers(0, 3, (6, 7)).astype(np.uint8)
-    files = dict(index=values, sixteen=values.astype(np.uint16), palette=as_palette('', values),
-                 rgb=as_rgb('', values), alpha=np.dstack([as_rgb('', values), np.full_like(values, 255)]))
-    for name, content in files.items():
-        path = str(tmp_path / f'{name}.png')
-        (content if isinstance(content, Image.Image) else Image.fromarray(content)).save(path)
-        assert (to_classes(path, read_label(path), COLOURS) == values).all(), name
-    Image.fromarray(values).save(tmp_path / 'a.tif', compression='tiff_lzw')
-    np.save(tmp_path / 'a.npy', values.astype(np.int64))
-    Image.fromarray(values > 0).save(tmp_path / 'bit.png')
-    for name in ('a.tif', 'a.npy'):
-        assert (read_label(str(tmp_path / name)) == values).all()
-    assert (read_label(str(tmp_path / 'bit.png')) == (values > 0)).all()
-    for bits in (2, 4):  # grey of fewer bits, which libraries stretch
-        write_png(tmp_path / 'few.png', values, bits)
-        assert (read_label(str(tmp_path / 'few.png')) == values).all()
-
-
-def write_png(path, values, bits):
-    def chunk(kind, content):
-        return struct.pack('>I', len(content)) + kind + content + struct.pack('>I', zlib.crc32(kind + content))
-
-    rows = b''
-    for row in values:
-        packed = ''.join(f'{value:0{bits}b}' for value in row)
-        packed += '0' * (-len(packed) % 8)
-        rows += b'\0' + bytes(int(packed[i:i + 8], 2) for i in range(0, len(packed), 8))
-    path.write_bytes(b'\x89PNG\r\n\x1a\n' + chunk(b'IHDR', struct.pack('>IIBBBBB', *values.shape[::-1], bits, 0, 0, 0,
-                                                                         0)) + chunk(b'IDAT', zlib.compress(rows))
-                     + chunk(b'IEND', b''))
-
-
-def load(path, **settings):
-    return LoadAnnotations().transform(dict(seg_map_path=str(path), seg_fields=[], **settings))['gt_seg_map']
-
-
-@pytest.mark.parametrize('reduce_zero_label', [False, True])
-def test_bytes_are_read_as_the_host_reads_them(tmp_path, reduce_zero_label):
-    values = np.arange(256, dtype=np.uint8).reshape(16, 16)
-    values[values == 254] = 3
-    cv2.imwrite(str(tmp_path / 'a.png'), values)
-    results = dict(seg_map_path=str(tmp_path / 'a.png'), reduce_zero_label=reduce_zero_label)
-    theirs = HostLoadAnnotations().transform(dict(results, seg_fields=[], label_map={2: 7}))
-    ours = LoadAnnotations().transform(dict(results, seg_fields=[], label_map={2: 7}))
-    assert (ours['gt_seg_map'] == theirs['gt_seg_map']).all() and ours['gt_seg_map'].dtype == np.uint8
-    assert set(ours) == set(theirs) and ours['seg_fields'] == theirs['seg_fields']
-    assert LoadAnnotations().transform(dict(img_path='x')) == dict(img_path='x')  # a prediction
-
-
-def test_what_is_ignored(tmp_path):
-    cv2.imwrite(str(tmp_path / 'a.png'), np.array([[0, 1, 2, 255]], np.uint8))
-    assert load(tmp_path / 'a.png').tolist() == [[0, 1, 2, 255]]
-    assert load(tmp_path / 'a.png', reduce_zero_label=True).tolist() == [[255, 0, 1, 255]]
-    with pytest.raises(InputError, match='label 255 is no class, and not ignored: ignore_index=2'):
-        load(tmp_path / 'a.png', ignore_index=2)
-    cv2.imwrite(str(tmp_path / 'b.png'), np.array([[0, 1, 2, 65535]], np.uint16))
-    assert load(tmp_path / 'b.png', ignore_index=65535).tolist() == [[0, 1, 2, 255]]
-    with pytest.raises(InputError, match='label 65535 is no class; classes are 0 to 2, and 255 is ignored'):
-        CheckLabels(3).transform(dict(gt_seg_map=load(tmp_path / 'b.png'), seg_map_path='b.png'))
-    with pytest.raises(InputError, match='b.png: label 3 is no class; classes are 1 to 2, and 0 and 255 are ignored'):
-        CheckLabels(2).transform(dict(gt_seg_map=np.array([[2]]), seg_map_path='b.png', reduce_zero_label=True))
-    colours = np.array([[(0, 0, 0), (250, 40, 40), (9, 8, 7)]], np.uint8)
-    Image.fromarray(colours).save(tmp_path / 'c.png')
-    assert load(tmp_path / 'c.png', label_palette=COLOURS, ignore_index=[9, 8, 7]).tolist() == [[0, 1, 255]]
-    assert load(tmp_path / 'c.png', label_palette=COLOURS[1:], ignore_index=[9, 8, 7],
-                reduce_zero_label=True).tolist() == [[255, 0, 255]]
-    with pytest.raises(InputError, match='c.png: colour 9 8 7 at row 0, column 2 is no class; the colours are'):
-        load(tmp_path / 'c.png', label_palette=COLOURS)
-    with pytest.raises(InputError, match='an RGB mask, and nothing says which .*it has 0 0 0, 9 8 7, 250 40 40'):
-        load(tmp_path / 'c.png')
-
-
-def test_kinds_of_files_that_are_refused(tmp_path):
-    grey = np.zeros((4, 5), np.uint8)
-    Image.fromarray(np.dstack([grey] * 4)).save(tmp_path / 'clear.png')
-    cv2.imwrite(str(tmp_path / 'rgb16.png'), np.zeros((4, 5, 3), np.uint16))
-    Image.fromarray(grey).save(tmp_path / 'pages.tif', save_all=True, append_images=[Image.fromarray(grey)])
-    Image.fromarray(grey).save(tmp_path / 'white.tif', tiffinfo={262: 0})
-    np.save(tmp_path / 'float.npy', grey.astype(float))
-    for name, message in (('clear.png', 'transparent in places'), ('rgb16.png', 'of the kind RGB;16B'),
-                          ('pages.tif', '2 pages in one file'), ('float.npy', r'shape \(4, 5\) and type float64'),
-                          ('white.tif', '0 is white')):
-        with pytest.raises(InputError, match=f'{name}: .*{message}'):
-            read_label(str(tmp_path / name))
-
-
-def test_a_size_is_compared_before_a_label_map_is_decoded(tmp_path):
-    cv2.imwrite(str(tmp_path / 'a.png'), np.zeros((4, 5), np.uint8))
-    with pytest.raises(InputError, match='a.png: 4x5 labels of an image of 8x5 pixels'):
-        load(tmp_path / 'a.png', ori_shape=(8, 5))
-    np.save(tmp_path / 'a.npy', np.zeros((4, 5), np.uint8))
-    with pytest.raises(InputError, match='a.npy: 4x5 labels of an image of 8x5 pixels'):
-        load(tmp_path / 'a.npy', ori_shape=(8, 5))
-
-
-# Weights of classes
-
-
-def test_weights_balance_by_median_frequency():
-    counts = np.array([[90, 10, 0, 0], [80, 0, 20, 0]])
-    assert median_frequency(counts).tolist() == pytest.approx([.2 / .85, .2 / .1, 1., 1.])  # frequencies .85 .1 .2
-    assert median_frequency(np.zeros((2, 3), int)).tolist() == [1, 1, 1]
-
-
-def test_class_weights_are_by_frequency_a_list_or_refused(folder, told):
-    init_default_scope('mmseg')
-    cfg = settled(folder, class_weight='frequency')
-    dataset = SegmentationFolder(data_root=str(cfg.data_root), pipeline=[LoadAnnotations()])
-    counts = [np.bincount(dataset[i]['gt_seg_map'].ravel(), minlength=3) for i in range(len(dataset))]
-    for head in (cfg.model.decode_head, cfg.model.auxiliary_head):
-        assert head.loss_decode.class_weight == pytest.approx(median_frequency(np.array(counts)), rel=1e-3)
-    assert any(line.startswith('class weights by frequency: background 0.0') for line in told)
-    assert settled(folder, training=False, class_weight='frequency').model.decode_head.loss_decode.class_weight is None
-    assert settled(folder, class_weight=[1, 2, 3.5]).model.decode_head.loss_decode.class_weight == [1, 2, 3.5]
-    for wrong, message in (([1, 2], 'has 2 numbers, and the data has 3 classes'), ('often', "'often' is neither"),
-                           ([1, -2, 3], 'is neither')):
-        with pytest.raises(InputError, match=message):
-            settled(folder, class_weight=wrong)
-
-
-# The whole road
 
 
 @pytest.mark.parametrize('change', [as_rgb, None], ids=['rgb', 'splits'])

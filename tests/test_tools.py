@@ -109,7 +109,7 @@ def test_two_processes_take_the_step_of_one(config, tmp_path):
     run_tool('tools/train.py', overlay, '--work-dir', tmp_path / 'start', '--cfg-options',
              'optim_wrapper.optimizer.lr=0')
     output = run_tool('tools/dist_train.sh', overlay, 2, '--work-dir', tmp_path / 'two', '--cfg-options',
-                      'train_dataloader.batch_size=2', PORT='29611')
+                      'train_dataloader.batch_size=2')
     assert not [line for line in output.splitlines() if any(noise in line for noise in NOISE)]
     one, two = (torch.load(tmp_path / name / 'iter_1.pth')['state_dict'] for name in ('one', 'two'))
     for name, tensor in one.items():
@@ -120,7 +120,7 @@ def test_two_processes_take_the_step_of_one(config, tmp_path):
 
 
 def test_statistics_of_two_processes_are_those_in_the_checkpoint(config, tmp_path):
-    output = run_tool('tools/dist_train.sh', config, 2, '--work-dir', tmp_path, PORT='29613')  # SyncBN, so BN
+    output = run_tool('tools/dist_train.sh', config, 2, '--work-dir', tmp_path)  # SyncBN, so BN
     run_tool('tools/test.py', config, tmp_path / 'iter_6.pth', '--work-dir', tmp_path)
     metrics = json.loads((tmp_path / 'metrics.json').read_text())['metrics']
     assert float(re.findall(r'mIoU: ([\d.]+)', output)[-1]) == pytest.approx(metrics['mIoU'], abs=1e-3)
@@ -129,7 +129,7 @@ def test_statistics_of_two_processes_are_those_in_the_checkpoint(config, tmp_pat
 def test_testing_in_two_processes_counts_every_image_once(config, trained, tmp_path):
     work_dir, _ = trained
     run_tool('tools/test.py', config, work_dir / 'iter_6.pth', '--work-dir', tmp_path / 'one')
-    run_tool('tools/dist_test.sh', config, work_dir / 'iter_6.pth', 2, '--work-dir', tmp_path / 'two', PORT='29612')
+    run_tool('tools/dist_test.sh', config, work_dir / 'iter_6.pth', 2, '--work-dir', tmp_path / 'two')
     one, two = (json.loads((tmp_path / name / 'metrics.json').read_text()) for name in ('one', 'two'))
     assert one['classes'] == two['classes'] and one['metrics']['mIoU'] == two['metrics']['mIoU']
 

@@ -2,10 +2,11 @@
 import logging
 import sys
 
+from torch.distributed.elastic.multiprocessing.api import SignalException
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.run import main
 
-USER_ERROR = 2  # as mae_mm/engine/cli.py exits
+USER_ERROR = 2  # as mae_mm/cli/common.py exits
 
 if __name__ == '__main__':
     for name in ('torch.distributed.elastic.multiprocessing.api', 'torch.distributed.elastic.multiprocessing.errors'):
@@ -17,3 +18,5 @@ if __name__ == '__main__':
         if failure.exitcode == USER_ERROR:
             print(f'error: {failure.message}', file=sys.stderr)
         sys.exit(max(failure.exitcode, 1))
+    except SignalException as stopped:  # Ctrl-C, which the processes have answered
+        sys.exit(128 + stopped.sigval)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 from torch import Tensor
 
 from ..datasets.files import files_in
@@ -50,10 +50,12 @@ def sources_of(images: Any) -> list[Source]:
     if isinstance(images, (str, Path)):
         return [Source(path, name) for path, name in images_in([os.fspath(images)])]
     if isinstance(images, (list, tuple)):
+        if not images:
+            raise InputError('there are no images: the list is empty')
         found = [source for image in images for source in sources_of(image)]
         return [source if source.path else source._replace(name=f'{i}') for i, source in enumerate(found)]
     if isinstance(images, Image.Image):
-        images = np.asarray(images.convert('RGB'))
+        images = np.asarray(_as_read(images))
     elif isinstance(images, Tensor):
         if images.dim() not in (3, 4):
             raise InputError(f'a tensor of shape {tuple(images.shape)}: images are (C, H, W) or (B, C, H, W)')
@@ -67,6 +69,12 @@ def sources_of(images: Any) -> list[Source]:
     return [Source(None, f'{i}', array if array.ndim == 3 else array[..., None]) for i, array in enumerate(arrays)]
 
 
+def _as_read(image: Any) -> Any:
+    """A PIL image as files are read: turned as its EXIF tag says, without opacity; deeper values as they are."""
+    image = ImageOps.exif_transpose(image)
+    return image if image.mode in ('L', 'RGB', 'F') or image.mode.startswith('I') else image.convert('RGB')
+
+
 def results_of(source: Source, place: int, bands: bool) -> dict[str, Any]:
     """What a pipeline starts from: OpenCV's order of colours, or the bands as they are.
 
@@ -77,8 +85,12 @@ def results_of(source: Source, place: int, bands: bool) -> dict[str, Any]:
         return dict(img_path=source.path, sample_idx=place)
     array = source.array
     if not bands:
+        low, high = array.min(), array.max()
         if array.shape[2] not in (1, 3):
             raise InputError(f'image {source.name}: {array.shape[2]} channels, and the model is for RGB')
+        if not 0 <= low <= high <= 255 or array.dtype.kind == 'f' and 0 < high <= 1:
+            raise InputError(f'image {source.name}: values of {low:g} to {high:g}, and RGB is 0 to 255 (of 0 to 1: '
+                             'multiply by 255)')
         array = np.ascontiguousarray(np.broadcast_to(array, (*array.shape[:2], 3))[..., ::-1])
-        array = array if array.dtype == np.uint8 else array.round().clip(0, 255).astype(np.uint8)
+        array = array if array.dtype == np.uint8 else array.round().astype(np.uint8)
     return dict(img=array, img_path=source.path, sample_idx=place)

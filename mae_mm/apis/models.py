@@ -1,6 +1,6 @@
 """A trained model in Python: predictions, features, attention and reconstructions of whatever images one has."""
+import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,15 +9,14 @@ from mmcv.transforms import Compose
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.device import get_device
-from mmengine.registry import DATASETS, MODELS, init_default_scope
 from torch import Tensor
 
-from ..checkpoint.loading import load_into, weights_for
 from ..checkpoint.reading import read_checkpoint
+from ..config.names import config_names
 from ..config.reading import read_config
 from ..config.stored import stored_config
 from ..datasets.palette import default_palette
-from ..errors import InputError
+from ..errors import InputError, listed
 from ..evaluation.features import BATCH, pooled
 from ..models import MaskedAutoencoder
 from ..models.masking import num_visible, order_of_sample
@@ -25,39 +24,18 @@ from ..models.patches import patchify, unpatchify
 from ..progress import progress_of
 from ..visualization.reconstruction import HIDDEN_GREY, to_bytes
 from .inputs import Source, results_of, sources_of
+from .results import Prediction, Reconstructed
+from .trained import in_scope_of, trained_model
 
 TRUTH = ('LoadAnnotations', 'mae_mm.LoadAnnotations', 'mae_mm.CheckLabels')  # what a pipeline has for labels
+SPREAD = 1_000_003  # between the numbers of samples of two seeds; generators take 32 bits of them
+DTYPES = (None, torch.float32, torch.float16, torch.bfloat16)
 KINDS = ('pooled', 'cls_token', 'maps')
 
 
-@dataclass
-class Prediction:
-    """What a model says of an image; ``None`` where it says nothing of the kind.
-
-    ``scores`` are the probabilities of all classes, ``(classes,)``, of a classifier; ``label_map`` the class of each
-    pixel, ``(H, W)``, and ``probabilities`` ``(classes, H, W)``, of a segmentor.
-    """
-    path: str | None
-    label: int | None = None
-    name: str | None = None
-    score: float | None = None
-    scores: np.ndarray | None = None
-    label_map: np.ndarray | None = None
-    probabilities: np.ndarray | None = None
-
-
-@dataclass
-class Reconstructed:
-    """``(H, W, 3)`` RGB bytes: an image as the model sees it, its visible part, and what the model makes of it."""
-    path: str | None
-    image: np.ndarray
-    visible: np.ndarray
-    reconstruction: np.ndarray
-    mask: np.ndarray  # (h, w) patches, True = hidden
-
-
-def load(config_or_checkpoint: str, checkpoint: str | None = None, *, device: str | None = None,
-         dtype: torch.dtype | None = None, cfg_options: dict[str, Any] | None = None) -> 'Model':
+def load(config_or_checkpoint: str | os.PathLike, checkpoint: str | os.PathLike | None = None, *,
+         device: str | torch.device | None = None, dtype: torch.dtype | None = None,
+         cfg_options: dict[str, Any] | None = None) -> 'Model':
     """A trained model.
 
     Args:
@@ -70,48 +48,18 @@ def load(config_or_checkpoint: str, checkpoint: str | None = None, *, device: st
     Raises:
         ValueError: a config or a checkpoint that cannot be used, or that do not fit each other.
     """
+    first = os.fspath(config_or_checkpoint)
     if checkpoint is None:
-        loaded = read_checkpoint(config_or_checkpoint)
-        cfg, checkpoint = stored_config(loaded, config_or_checkpoint), config_or_checkpoint
+        if first.endswith('.py') or first in config_names() and not os.path.exists(first):
+            raise InputError(f'{first} is a config; give a checkpoint after it')
         if cfg_options:
             raise InputError('cfg_options change a config, and there is none; give it before the checkpoint')
+        source, loaded = first, read_checkpoint(first)
+        cfg = stored_config(loaded, source)
     else:
-        cfg, loaded = read_config(config_or_checkpoint, cfg_options), read_checkpoint(checkpoint)
-    return Model(cfg, loaded, checkpoint, device, dtype)
-
-
-def trained_model(cfg: Config, loaded: Any, source: str) -> tuple[Any, dict[str, Any]]:
-    """A config's model in eval mode with the weights of a checkpoint that was read, and what is told of its classes.
-
-    Raises:
-        ValueError: a checkpoint that does not fit the config.
-    """
-    init_default_scope(cfg.get('default_scope') or 'mmpretrain')
-    dataset = (cfg.get('test_dataloader') or {}).get('dataset') or {}
-    kind = DATASETS.get(dataset['type']) if isinstance(dataset.get('type'), str) else None
-    known = {**getattr(kind, 'METAINFO', {}), **(dataset.get('metainfo') or {})}
-    told = loaded.get('meta', {}).get('dataset_meta') if isinstance(loaded, dict) else None
-    metainfo = {**known, **(told if isinstance(told, dict) else {})}
-    _give_classes(cfg.model, metainfo.get('classes'))
-    model = MODELS.build(cfg.model).eval()
-    load_into(model, weights_for(model, loaded, source), source)
-    return model, metainfo
-
-
-def _give_classes(model: Any, classes: Sequence[str] | None) -> None:
-    """Heads whose number of classes is that of the data: the checkpoint tells it."""
-    model = model.get('module') or model
-    for name in ('head', 'decode_head', 'auxiliary_head', 'data_preprocessor'):
-        part = model.get(name)
-        for section in part if isinstance(part, (list, tuple)) else [part]:
-            if isinstance(section, dict) and 'num_classes' in section and section['num_classes'] is None:
-                if classes is None:
-                    raise InputError(f'model.{name}.num_classes is not known: neither the checkpoint nor the config '
-                                     'names the classes')
-                section['num_classes'] = len(classes)
-            loss = section.get('loss_decode') if isinstance(section, dict) else None
-            if isinstance(loss, dict) and isinstance(loss.get('class_weight'), str):
-                loss['class_weight'] = None  # of training
+        source = os.fspath(checkpoint)
+        cfg, loaded = read_config(first, cfg_options), read_checkpoint(source)
+    return Model(cfg, loaded, source, device, dtype)
 
 
 class Model:
@@ -123,13 +71,15 @@ class Model:
         palette: ``(classes, 3)`` RGB bytes, of a segmentor.
     """
 
-    def __init__(self, cfg: Config, loaded: Any, source: str, device: str | None = None,
+    def __init__(self, cfg: Config, loaded: Any, source: str, device: str | torch.device | None = None,
                  dtype: torch.dtype | None = None):
         self.cfg, self.source = cfg, source
-        self.device = torch.device(device or get_device())
-        self.dtype = dtype
-        self.model, metainfo = trained_model(cfg, loaded, source)
+        if dtype not in DTYPES:
+            raise InputError(f'dtype={dtype!r} is none of {", ".join(map(str, DTYPES))}')
+        self.dtype = None if dtype is torch.float32 else dtype
+        self.model, metainfo = trained_model(cfg, loaded, source, encoder_suffices=True)
         try:
+            self.device = torch.device(device or get_device())
             self.model.to(self.device)
         except (RuntimeError, AssertionError) as error:
             raise InputError(f'device={device!r} cannot be used here: {str(error).splitlines()[0]}') from None
@@ -140,7 +90,8 @@ class Model:
             palette = metainfo.get('palette') or default_palette(len(self.classes))
             self.palette = np.array(palette, dtype=np.uint8)
         pipeline = cfg.test_dataloader.dataset.pipeline
-        self.pipeline = Compose([step for step in pipeline if step['type'] not in TRUTH])
+        with in_scope_of(cfg):
+            self.pipeline = Compose([step for step in pipeline if step['type'] not in TRUTH])
 
     def predict(self, images: Any, batch_size: int = 16, probabilities: bool = False,
                 progress: bool = True) -> list[Prediction]:
@@ -162,6 +113,9 @@ class Model:
                     broken: dict[str, str] | None = None, progress: bool = True
                     ) -> Iterator[tuple[Source, Prediction]]:
         """One after the other; images that cannot be read go into ``broken`` with the reason, if it is given."""
+        if self.model.untrained:
+            raise InputError(f'{self.source} holds no {listed(self.model.untrained)}: it has features, and predicts '
+                             'no classes')
         if self.classes is None or not (self.segments or self.classifies):
             raise InputError(f'{self.source} is no classifier and no segmentor, or its classes are not known')
 
@@ -234,7 +188,7 @@ class Model:
             ValueError: a model without a decoder.
         """
         model = self.model
-        if not isinstance(model, MaskedAutoencoder):
+        if not isinstance(model, MaskedAutoencoder) or model.untrained:
             raise InputError(f'{self.source} has no decoder, and only a model of pre-training reconstructs')
         sources = sources_of(images)
         places = iter(range(len(sources)))
@@ -242,7 +196,7 @@ class Model:
         def step(batch: dict) -> list[Reconstructed]:
             inputs = model.data_preprocessor(batch, False)['inputs']
             h, w = model.backbone.grid_of(*inputs.shape[2:])
-            orders = torch.stack([order_of_sample((seed << 32) + next(places), h * w) for _ in inputs])
+            orders = torch.stack([order_of_sample((seed * SPREAD + next(places)) % 2**32, h * w) for _ in inputs])
             done = model.reconstruct(inputs, ids_shuffle=orders.to(inputs.device))
             patch = model.backbone.patch_size
             hidden = unpatchify(done.mask[..., None].expand_as(patchify(inputs, patch)), patch, (h, w))[:, 0]
@@ -279,9 +233,14 @@ class Model:
                         by_size.setdefault(tuple(sample['inputs'].shape), []).append(i)
                 done: dict[int, Any] = {}
                 for places in by_size.values():
-                    with torch.autocast(self.device.type, self.dtype, enabled=self.dtype is not None):
-                        results = step(pseudo_collate([loaded[i] for i in places]))
-                    done.update(zip(places, results, strict=True))
+                    try:
+                        with torch.autocast(self.device.type, self.dtype, enabled=self.dtype is not None):
+                            results = step(pseudo_collate([loaded[i] for i in places]))
+                    except InputError as error:  # such as a size that the patches do not tile
+                        for i in places:
+                            _note(error, chunk[i], broken)
+                    else:
+                        done.update(zip(places, results, strict=True))
                 bar.update(len(chunk))
                 yield from ((source, done[i]) for i, source in enumerate(chunk) if i in done)
 
@@ -289,10 +248,17 @@ class Model:
         try:
             return self.pipeline(results_of(source, place, self.cfg.get('statistics') is not None))
         except InputError as error:
-            if broken is None:
-                raise
-            broken[source.path or source.name] = str(error)
+            _note(error, source, broken)
             return None
+
+
+def _note(error: InputError, source: Source, broken: dict[str, str] | None) -> None:
+    """Keep what is wrong with an image, or raise it."""
+    if broken is None:
+        raise error
+    text = str(error)
+    name = source.path or source.name
+    broken[name] = text if name in text else f'{name}: {text}'
 
 
 def _stack(rows: list[Tensor], as_numpy: bool) -> Any:

@@ -7,11 +7,20 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
 
 from ..checkpoint.writing import AtomicBackend
 from ..errors import InputError
-from ..visualization import best_classes, captioned, overlay, picture_options, read_rgb, with_legend, write_rgb
+from ..outputs import check_names
+from ..visualization import (
+    best_classes,
+    captioned,
+    label_png,
+    overlay,
+    picture_options,
+    read_rgb,
+    with_legend,
+    write_rgb,
+)
 from .inputs import Source
 from .models import Model, Prediction
 from .report import as_json
@@ -32,7 +41,7 @@ class PredictionFiles:
         topk: classes that are named of an image, likeliest first.
 
     Raises:
-        ValueError: see :func:`check_names` and :func:`check_target`.
+        ValueError: an opacity or a number of classes that cannot be, or two images that would get one name.
     """
 
     def __init__(self, model: Model, sources: Sequence[Source], out_dir: str, opacity: float = 0.5, topk: int = 3):
@@ -40,7 +49,7 @@ class PredictionFiles:
             raise InputError(f'--opacity {opacity} is not from 0 to 1')
         if topk < 1:
             raise InputError(f'--topk {topk} is not a number from 1 on')
-        check_names(sources)
+        check_names((str(source.path), os.path.splitext(source.name)[0]) for source in sources)
         self.model, self.out_dir, self.opacity, self.topk = model, out_dir, opacity, topk
         self.rows: list[dict[str, Any]] = []
 
@@ -91,45 +100,3 @@ class PredictionFiles:
         report = dict(checkpoint=self.model.source, classes=list(self.model.classes or ()), images=self.rows,
                       not_read=broken)
         AtomicBackend().put(as_json(report).encode(), self._path(REPORT))
-
-
-def check_names(sources: Sequence[Source]) -> None:
-    """See that no two images would be written under one name.
-
-    Raises:
-        ValueError: with the two.
-    """
-    seen: dict[str, Source] = {}
-    for source in sources:
-        other = seen.setdefault(os.path.splitext(source.name)[0], source)
-        if other is not source:
-            raise InputError(f'{other.path} and {source.path} would be written under one name; predict them one after '
-                             'the other, with another --out each')
-
-
-def check_target(out_dir: str, inputs: Sequence[str]) -> None:
-    """See that nothing is written where the images are.
-
-    Raises:
-        ValueError: a folder that is, holds or lies in a folder of images, or is a file.
-    """
-    target = os.path.realpath(out_dir)
-    if os.path.exists(target) and not os.path.isdir(target):
-        raise InputError(f'--out {out_dir} is a file, and a folder is needed')
-    for name in inputs:
-        folder = os.path.realpath(name if os.path.isdir(name) else os.path.dirname(os.path.abspath(name)))
-        shared = os.path.commonpath([target, folder])
-        if (os.path.isdir(name) and shared in (target, folder)) or target == folder:
-            raise InputError(f'--out {out_dir}: the images are there ({name}); choose a folder apart from theirs')
-
-
-def label_png(label_map: np.ndarray, palette: np.ndarray) -> bytes:
-    """A PNG of class indices: of 8 bits with the classes' colours, or of 16 bits for more than 256 classes."""
-    buffer = io.BytesIO()
-    if len(palette) > 256:
-        Image.fromarray(label_map.astype(np.uint16)).save(buffer, 'PNG')
-    else:
-        picture = Image.fromarray(label_map.astype(np.uint8), mode='P')
-        picture.putpalette(palette.astype(np.uint8).tobytes())
-        picture.save(buffer, 'PNG')
-    return buffer.getvalue()

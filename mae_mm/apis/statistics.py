@@ -13,6 +13,8 @@ from ..errors import InputError
 from ..progress import progress_of
 from .inputs import images_in
 
+LABEL_FOLDERS = ('labels', 'annotations', 'masks')
+
 
 class Moments:
     """Number, mean, sum of squared deviations and extremes of each band, image after image, in float64.
@@ -44,7 +46,7 @@ class Moments:
 
 
 def folder_statistics(folder: str, nodata: float | str | None = None) -> dict[str, Any]:
-    """Statistics of all images in a folder, or in its ``images`` if it has that and ``labels``.
+    """Statistics of all images in a folder, or in its ``images`` if it has that and labels beside it.
 
     Args:
         nodata: value of pixels that are left out, ``'nan'`` for NaN and infinity; also what TIFFs declare then.
@@ -56,7 +58,8 @@ def folder_statistics(folder: str, nodata: float | str | None = None) -> dict[st
         ValueError: with the file that cannot be read, has other bands than the first or values that are no numbers; or
             with the band that has one value alone.
     """
-    if all(os.path.isdir(os.path.join(folder, name)) for name in ('images', 'labels')):
+    there = {name for name in ('images', *LABEL_FOLDERS) if os.path.isdir(os.path.join(folder, name))}
+    if 'images' in there and len(there) > 1:
         folder = os.path.join(folder, 'images')
     paths = [path for path, _ in images_in([folder])]
     moments: Moments | None = None

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from mmengine.logging import MMLogger
 
 from ..apis.exporting import OPSETS, TOLERANCE, Exportable, check_target, export_model
-from ..apis.models import trained_model
+from ..apis.trained import trained_model
 from ..checkpoint.reading import read_checkpoint
 from ..config.hardware import fit_to_hardware
 from ..config.reading import read_config

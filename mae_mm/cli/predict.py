@@ -11,8 +11,9 @@ import sys
 from collections.abc import Sequence
 
 from ..apis.inputs import sources_of
-from ..apis.predictions import PredictionFiles, check_target
+from ..apis.predictions import PredictionFiles
 from ..errors import Incomplete, listed
+from ..outputs import check_target
 from .models import add_model_options, images_of, model_of
 
 

@@ -12,7 +12,7 @@ from mmengine.logging import MMLogger
 from ..apis.inputs import images_in
 from ..apis.statistics import folder_statistics, table, write_statistics
 from ..datasets.nodata import NAN
-from ..datasets.reading import other_than_rgb
+from ..datasets.reading import header
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -29,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     statistics = folder_statistics(args.folder, args.nodata)
     write_statistics(statistics, out)
     print('\n'.join(table(statistics)))
-    if other_than_rgb(next(images_in([args.folder]))[0]) is None:
+    if not header(next(images_in([args.folder]))[0]).other_than_rgb:
         print('8-bit grey and RGB images need no such setting: without it they are read as all configs expect them')
     print(f'{statistics["images"]} images; the figures are in {out}. The setting that uses them, in every command:\n'
           f'--cfg-options statistics={out}')

@@ -68,7 +68,8 @@ def set_up_test(cfg: Config, args: argparse.Namespace) -> None:
         cfg.test_evaluator.iou_metrics = args.eval
     if args.out and not segments and cfg.test_evaluator.type != 'mae_mm.Accuracy':
         raise InputError(f'{args.config}: --out is for segmentors, and for classifiers measured by mae_mm.Accuracy')
-    if args.out:
-        cfg.test_evaluator['output_dir' if segments else 'out_dir'] = args.out
-    if args.show_dir:
-        cfg.setdefault('custom_hooks', []).append(dict(type='mae_mm.SavePicturesHook', out_dir=args.show_dir))
+    if args.out and not segments:
+        cfg.test_evaluator.out_dir = args.out
+    for kind, folder in (('SaveLabelsHook', args.out if segments else None), ('SavePicturesHook', args.show_dir)):
+        if folder:
+            cfg.setdefault('custom_hooks', []).append(dict(type=f'mae_mm.{kind}', out_dir=folder))

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from ..config.checks import check_data
 from ..config.hardware import fit_to_hardware
 from ..config.reading import read_config
+from ..config.resumed import check_resumed
 from ..config.settle import settle
 from ..config.vis import VIS_BACKENDS, add_vis_backends
 from ..engine.resume import checkpoints_in, last_of_run, latest_checkpoint
@@ -44,6 +45,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     check_data(cfg, ('train_dataloader', 'val_dataloader'))
     settle(cfg, ('train_dataloader', 'val_dataloader'))
     fit_to_hardware(cfg, args.launcher)
+    if start is not None:
+        check_resumed(cfg, start)
     with claimed(cfg.work_dir, start, args.overwrite):
         runner = build_runner(cfg)
         try:

@@ -8,7 +8,7 @@ from mmengine.config import Config, ConfigDict
 from mmengine.logging import print_log
 
 from ..datasets.nodata import NAN
-from ..datasets.reading import MAX_BANDS, NEED_STATISTICS, header, other_than_rgb
+from ..datasets.reading import MAX_BANDS, NEED_STATISTICS, header_or_zeros
 from ..errors import InputError
 
 PIPELINES = ('train_pipeline', 'test_pipeline', 'tta_pipeline')
@@ -142,15 +142,11 @@ def check_bands(paths: Iterable[str], statistics: Mapping[str, Any] | None) -> N
     Raises:
         ValueError: with the first image that a config with these statistics, or without any, is not for.
     """
-    if statistics is None:
-        strange = {path: told for path in paths if (told := other_than_rgb(path))}
-        if strange:
-            path, told = next(iter(strange.items()))
-            raise InputError(f'{path}: {told}. {NEED_STATISTICS}')
-        return
-    number = len(statistics['mean'])
     for path in paths:
-        told = header(path)
-        if told.channels not in (0, number):
-            raise InputError(f'{path}: {told}, and the statistics are of {number}; all images need the same bands')
+        told = header_or_zeros(path)
+        if statistics is None and told.other_than_rgb:
+            raise InputError(f'{path}: {told}. {NEED_STATISTICS}')
+        if statistics is not None and told.channels not in (0, len(statistics['mean'])):
+            raise InputError(f'{path}: {told}, and the statistics are of {len(statistics["mean"])}; all images need '
+                             'the same bands')
 

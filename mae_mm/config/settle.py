@@ -131,8 +131,9 @@ def _settle_batch(cfg: Config) -> None:
     loader.batch_size = images // processes
     optimizer = cfg.optim_wrapper.optimizer
     optimizer.lr = optimizer.lr * loader.batch_size / batch
-    print_log(f'{images} training image{"" if images == 1 else "s"}: batch_size is {loader.batch_size} instead of '
-              f'{batch}, and the learning rate {optimizer.lr:.3g}, in the same proportion', logger='current')
+    if int(os.environ.get('RANK', 0)) == 0:
+        print_log(f'{images} training image{"" if images == 1 else "s"}: batch_size is {loader.batch_size} instead of '
+                  f'{batch}, and the learning rate {optimizer.lr:.3g}, in the same proportion', logger='current')
 
 
 def _check_normalisation(cfg: Config) -> None:

@@ -1,6 +1,6 @@
 """The config inside a checkpoint: parsed as data, never run, and of known parts only."""
 import ast
-import re
+import inspect
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,6 +14,9 @@ READ = ('model', 'default_scope', 'test_dataloader', 'statistics', 'picture_band
 SCOPES = ('mae_mm', 'mmseg', 'mmpretrain', 'mmengine', 'mmcv')
 REGISTRIES = (registry.MODELS, registry.TRANSFORMS, registry.DATASETS)
 LONGEST = 1_000_000  # characters
+# Of training, or of files and weights from elsewhere: the weights come from the checkpoint itself.
+LEFT_OUT = ('init_cfg', 'pretrained', 'checkpoint', 'train_cfg', 'batch_augments', 'backend_args', 'file_client_args')
+OF_THE_NETWORK = ('HuggingFace', 'TIMM')  # classes that download as they are built
 
 
 def stored_config(checkpoint: Any, source: str) -> Config:
@@ -30,24 +33,27 @@ def stored_config(checkpoint: Any, source: str) -> Config:
     if not isinstance(text, str) or not text.strip():
         raise InputError(f'{source} holds no config; give the config of its model before it')
     told = parsed(text, source)
-    if not isinstance(told.get('model'), dict):
-        raise InputError(f'{source}: its config names no model; give the config before it')
-    dataset = (told.get('test_dataloader') or {}).get('dataset') or {}
-    kept = {key: value for key, value in told.items() if key in READ}
-    kept['test_dataloader'] = dict(dataset={key: dataset[key] for key in ('type', 'metainfo', 'pipeline')
+    loader = told.get('test_dataloader')
+    dataset = loader.get('dataset') if isinstance(loader, dict) else None
+    if not isinstance(told.get('model'), dict) or not isinstance(dataset, dict) or not isinstance(
+            dataset.get('pipeline'), list):
+        raise InputError(f'{source}: its config names no model with a test pipeline; give the config before it')
+    told['test_dataloader'] = dict(dataset={key: dataset[key] for key in ('type', 'metainfo', 'pipeline')
                                             if key in dataset})
-    kept['model'].pop('train_cfg', None)  # augmentations of batches
-    for section in _sections(kept):
-        for key in ('init_cfg', 'pretrained', 'backend_args', 'file_client_args'):
-            section.pop(key, None)  # weights come from the file itself
-        _check_type(section, source)
-    if kept.get('default_scope') not in (*SCOPES, None):
-        raise InputError(f'{source}: its config has the scope {kept["default_scope"]!r}, which is not known here')
-    return Config(kept)
+    told['default_scope'] = told.get('default_scope') or 'mmengine'
+    if told['default_scope'] not in SCOPES:
+        raise InputError(f'{source}: its config has the scope {told["default_scope"]!r}, which is not known here; give '
+                         'the config before it, if you trust it')
+    for section in _sections(told):
+        for key in LEFT_OUT:
+            section.pop(key, None)
+    for section in _sections(told):
+        _check_types(section, source)
+    return Config(told)
 
 
 def parsed(text: str, source: str) -> dict[str, Any]:
-    """The assignments of a config as mmengine writes it: literals and ``dict(...)`` alone.
+    """What inference reads of a config as mmengine writes it: assignments of literals and ``dict(...)`` alone.
 
     Raises:
         ValueError: anything else in it.
@@ -55,16 +61,16 @@ def parsed(text: str, source: str) -> dict[str, Any]:
     try:
         if len(text) > LONGEST:
             raise ValueError('it is too long')
-        return {node.targets[0].id: _value(node.value) for node in ast.parse(text).body  # type: ignore
-                if _is_assignment(node)}
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        nodes = [_assignment(node) for node in ast.parse(text).body]
+        return {name: _value(value) for name, value in nodes if name in READ}
+    except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError) as error:
         raise InputError(f'{source}: its config is no plain data ({str(error) or type(error).__name__}); give the '
                          'config before it') from None
 
 
-def _is_assignment(node: ast.stmt) -> bool:
-    if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
-        return True
+def _assignment(node: ast.stmt) -> tuple[str, ast.expr]:
+    if isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
+        return node.targets[0].id, node.value
     raise ValueError(f'a statement in line {node.lineno}')
 
 
@@ -74,6 +80,8 @@ def _value(node: ast.expr) -> Any:
             raise ValueError(f'a call in line {node.lineno}')
         return {keyword.arg: _value(keyword.value) for keyword in node.keywords if _is_named(keyword)}
     if isinstance(node, ast.Dict):
+        if None in node.keys:
+            raise ValueError(f'** in line {node.lineno}')
         return {_value(key): _value(value) for key, value in zip(node.keys, node.values, strict=True) if key}
     if isinstance(node, (ast.List, ast.Tuple)):
         items = [_value(item) for item in node.elts]
@@ -97,25 +105,31 @@ def _sections(node: Any) -> Iterator[dict]:
             yield from _sections(value)
 
 
-def _check_type(section: dict, source: str) -> None:
-    """Registries import what looks like a path in a module: only names that are registered pass."""
-    for key in ('type', '_scope_'):
-        name = section.get(key)
-        known = name in SCOPES if key == '_scope_' else isinstance(name, str) and _registered(name)
-        if key in section and not known:
-            raise InputError(f'{source}: its config asks for {name!r}, which is no known part of a model or a '
+def _check_types(section: dict, source: str) -> None:
+    """Registries import what looks like a path in a module: only names that are registered pass.
+
+    Some transforms have such names under other keys, such as ``resize_type``.
+    """
+    for key, value in section.items():
+        wrong = (key == 'type' and not _registered(value) or key == '_scope_' and value not in SCOPES
+                 or isinstance(value, str) and ('://' in value or (
+                     str(key).endswith('type') and '.' in value and not _registered(value))))
+        if wrong:
+            raise InputError(f'{source}: its config asks for {key}={value!r}, which is no known part of a model or a '
                              'pipeline; give the config before it, if you trust it')
 
 
-def _registered(name: str) -> bool:
+def _registered(name: Any) -> bool:
+    """Whether it is ``'Name'`` or ``'scope.Name'`` of a registered class, without one that downloads."""
+    if not isinstance(name, str):
+        return False
     scope, _, bare = name.rpartition('.')
-    if scope not in (*SCOPES, '') or not re.fullmatch(r'\w+', bare):
+    if scope not in (*SCOPES, '') or bare.startswith(OF_THE_NETWORK):
         return False
     for root in REGISTRIES:
-        owners = [root, *root.children.values()] if not scope else [root.children[scope]] if (
-            scope in root.children) else [root]
+        owners = [root, *root.children.values()] if not scope else [root, *filter(None, [root.children.get(scope)])]
         for owner in owners:
             owner.import_from_location()
-            if bare in owner.module_dict:
+            if inspect.isclass(owner.module_dict.get(bare)):
                 return True
     return False

@@ -19,7 +19,7 @@ _EXIF_ORIENTATION = 274  # 5 to 8: a quarter turn
 
 
 class Pair(NamedTuple):
-    """An image, its label map, and the name that both have in their folders, without its suffix."""
+    """An image, its label map, and the name that both have in their folders, without a suffix."""
     stem: str
     image: str
     label: str
@@ -67,8 +67,7 @@ class PairedFolder:
             images, labels = (_existing_split(folder, split) for folder in (images, labels))
             return self._matched(images, labels)
         if split == 'test':
-            raise InputError(f'{self.data_root}: neither {images}/test nor test.txt is there, which '
-                             "split='test' needs")
+            raise InputError(f"split='test' needs {images}/test or {self.data_root}/test.txt; neither is there")
         return self._held_out(split, self._matched(images, labels))
 
     def _folders(self) -> tuple[str, str]:
@@ -84,9 +83,8 @@ class PairedFolder:
             labels = next(filter(os.path.isdir, found), found[0])
         for folder, what in ((images, 'images'), (labels, 'label maps')):
             if not os.path.isdir(folder):
-                raise InputError(f'{folder}: no such folder, in which the {what} are to be; the layouts are '
-                                 f'{self.data_root}/{{images,labels}}/{{train,val}} and '
-                                 f'{self.data_root}/{{images,labels}}')
+                raise InputError(f'{folder}: no such folder, for the {what}; the layouts are {self.data_root}/'
+                                 '{images,labels} and the same with {train,val} in both')
         return images, labels
 
     def _list_of(self, split: str) -> str | None:

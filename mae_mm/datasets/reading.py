@@ -34,6 +34,7 @@ class Header(NamedTuple):
     """What a file says of its image; zeros if nothing here knows the format.
 
     ``nodata`` is the value of pixels without data (GDAL's tag in a TIFF). ``alpha``: the last channel is opacity.
+    ``array``: a file of NumPy.
     """
     height: int = 0
     width: int = 0
@@ -41,6 +42,13 @@ class Header(NamedTuple):
     dtype: str = ''
     nodata: float | None = None
     alpha: bool = False
+    array: bool = False
+
+    @property
+    def other_than_rgb(self) -> bool:
+        """Whether it is not grey or RGB of 8 bits, which alone are read without statistics; an unknown file may be."""
+        grey_or_rgb = self.dtype == 'uint8' and self.channels - self.alpha in (1, 3) and not self.array
+        return bool(self.channels) and not grey_or_rgb
 
     def __str__(self) -> str:
         return f'{self.channels} {"band" if self.channels == 1 else "bands"} of {self.dtype}'
@@ -57,7 +65,7 @@ def header(path: str) -> Header:
     if path.lower().endswith('.npy'):
         values = _map(path)
         height, width, channels = (*values.shape, 1)[:3]
-        return Header(height, width, channels, str(values.dtype.newbyteorder('=')))
+        return Header(height, width, channels, str(values.dtype.newbyteorder('=')), array=True)
     limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None  # Pillow's own limit raises before it tells the size
     try:
         with Image.open(path) as image:
@@ -71,25 +79,17 @@ def header(path: str) -> Header:
         Image.MAX_IMAGE_PIXELS = limit
 
 
-def other_than_rgb(path: str) -> Header | None:
-    """The header of an image that is not grey or RGB of 8 bits, which alone are read without statistics.
-
-    None if it is, or if it cannot be told: a file that is left to the decoder.
-    """
+def header_or_zeros(path: str) -> Header:
+    """:func:`header`, of zeros also for a file that cannot be read, which is left to its decoder."""
     try:
-        told = header(path)
+        return header(path)
     except InputError:
-        return None
-    grey_or_rgb = told.dtype == 'uint8' and told.channels - told.alpha in (1, 3) and not path.lower().endswith('.npy')
-    return None if grey_or_rgb or not told.channels else told
+        return Header()
 
 
 def size_in_header(path: str) -> tuple[int, int]:
     """``(height, width)`` of an image file, which is not decoded; zeros if nothing here knows the format."""
-    try:
-        return header(path)[:2]
-    except InputError:
-        return 0, 0
+    return header_or_zeros(path)[:2]
 
 
 def _png_header(path: str) -> Header:

@@ -9,7 +9,7 @@ from mmcv.transforms import BaseTransform, LoadImageFromFile
 from ..errors import InputError
 from ..registry import TRANSFORMS
 from .nodata import missing_values
-from .reading import NEED_STATISTICS, Header, check_size, other_than_rgb, read_bands, size_in_header
+from .reading import NEED_STATISTICS, check_size, header_or_zeros, read_bands
 from .sampling import Draw, seed_all
 from .tiff import unreadable
 
@@ -65,10 +65,10 @@ class LoadImage(LoadImageFromFile):
         if self.bands is not None:
             image = self._bands_of(read_bands(path, self.max_pixels), path)
             return dict(results, img=image, img_shape=image.shape[:2], ori_shape=image.shape[:2])
-        told = other_than_rgb(path)
-        if told is not None:
+        told = header_or_zeros(path)
+        if told.other_than_rgb:
             raise InputError(f'{path}: {told}. {NEED_STATISTICS}')
-        check_size(path, Header(*size_in_header(path)), self.max_pixels)
+        check_size(path, told, self.max_pixels)
         try:
             return super().transform(results)
         except (OSError, ValueError, AssertionError, AttributeError, cv2.error) as error:

@@ -1,4 +1,6 @@
 """How things run: the runner, the loops, hooks, the schedule, the optimizer's groups."""
+from typing import TYPE_CHECKING
+
 from ..dependencies import absent, missing
 from ..registry import OPTIM_WRAPPER_CONSTRUCTORS
 from .checkpoints import CheckpointHook
@@ -9,10 +11,10 @@ from .schedule import WarmupCosineLR
 from .stopping import StopHook
 from .summary import SummaryHook
 
-if not missing('mmpretrain'):
+if TYPE_CHECKING or not missing('mmpretrain'):
     from .optimizer import LayerDecayConstructor
 else:
-    LayerDecayConstructor = absent('LayerDecayConstructor', 'mmpretrain', OPTIM_WRAPPER_CONSTRUCTORS)  # type: ignore[misc]
+    LayerDecayConstructor = absent('LayerDecayConstructor', 'mmpretrain', OPTIM_WRAPPER_CONSTRUCTORS)
 
 __all__ = [
     'BoundHistoryHook', 'CheckClassesHook', 'CheckLossHook', 'CheckpointHook', 'EpochBasedTrainLoop',

@@ -43,16 +43,16 @@ def _model(runner: Any) -> str:
     total, trained = (f'{sum(p.numel() for p in model.parameters() if p.requires_grad or every) / 1e6:.2f} M'
                       for every in (True, False))
     start = runner._load_from or (getattr(model.backbone, 'init_cfg', None) or {}).get('checkpoint')
-    part = f', {trained} of them trained' if trained != total else ''
-    how = 'resumed' if runner._resume else 'starts'
-    return f'{type(model).__name__}, {total} parameters{part}; ' + (f'{how} from {start}' if start else 'random weights')
+    some = f', {trained} of them trained' if trained != total else ''
+    weights = f'{"resumed" if runner._resume else "starts"} from {start}' if start else 'random weights'
+    return f'{type(model).__name__}, {total} parameters{some}; {weights}'
 
 
 def _device(runner: Any) -> str:
     wrapper = runner.optim_wrapper
-    mixed = isinstance(wrapper, AmpOptimWrapper)
-    half = str(getattr(wrapper, 'cast_dtype', None) or 'float16').removeprefix('torch.')
-    precision = f'mixed precision ({half})' if mixed else 'float32'
+    precision = 'float32'
+    if isinstance(wrapper, AmpOptimWrapper):
+        precision = f'mixed precision ({str(wrapper.cast_dtype or "float16").removeprefix("torch.")})'
     processes = get_world_size()
     return f'{get_device()}, {precision}' + (f', {processes} processes' if processes > 1 else '')
 

@@ -1,17 +1,19 @@
 """What is measured: metrics of each task, and what frozen features tell."""
+from typing import TYPE_CHECKING
+
 from ..dependencies import absent, missing
 from ..registry import METRICS
 from .features import labelled_loader, linear_accuracy, mean_features, neighbours_accuracy
 from .reconstruction import ReconstructionLoss
 
-if not missing('mmpretrain'):
+if TYPE_CHECKING or not missing('mmpretrain'):
     from .classification import Accuracy, CorruptionError
 else:
-    Accuracy, CorruptionError = (absent(name, 'mmpretrain', METRICS) for name in ('Accuracy', 'CorruptionError'))  # type: ignore[misc]
-if not missing('mmseg'):
+    Accuracy, CorruptionError = (absent(name, 'mmpretrain', METRICS) for name in ('Accuracy', 'CorruptionError'))
+if TYPE_CHECKING or not missing('mmseg'):
     from .segmentation import IoUMetric
 else:
-    IoUMetric = absent('IoUMetric', 'mmseg', METRICS)  # type: ignore[misc]
+    IoUMetric = absent('IoUMetric', 'mmseg', METRICS)
 
 __all__ = [
     'Accuracy', 'CorruptionError', 'IoUMetric', 'ReconstructionLoss', 'labelled_loader', 'linear_accuracy',

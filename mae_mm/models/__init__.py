@@ -1,19 +1,21 @@
 """The models, in the order in which an image meets them."""
+from typing import TYPE_CHECKING
+
 from ..dependencies import absent, missing
 from ..registry import MODELS
 from .decoder import MAEDecoder
 from .pretrainer import MaskedAutoencoder, Reconstruction
 from .vit import MAE
 
-if not missing('mmseg'):
+if TYPE_CHECKING or not missing('mmseg'):
     from .heads import UPerHead
     from .segmentor import EncoderDecoder
 else:
-    UPerHead, EncoderDecoder = (absent(name, 'mmseg', MODELS) for name in ('UPerHead', 'EncoderDecoder'))  # type: ignore[misc]
-if not missing('mmseg') and not missing('mmpretrain'):
+    UPerHead, EncoderDecoder = (absent(name, 'mmseg', MODELS) for name in ('UPerHead', 'EncoderDecoder'))
+if TYPE_CHECKING or not missing('mmseg') and not missing('mmpretrain'):
     from .preprocessing import BandsPreprocessor, BandsSegPreprocessor
 else:
-    BandsPreprocessor, BandsSegPreprocessor = (  # type: ignore[misc]
+    BandsPreprocessor, BandsSegPreprocessor = (
         absent(name, 'mmseg' if missing('mmseg') else 'mmpretrain', MODELS)
         for name in ('BandsPreprocessor', 'BandsSegPreprocessor'))
 

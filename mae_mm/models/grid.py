@@ -25,6 +25,7 @@ class OnGrid(BaseModule):
         pretrained = isinstance(init_cfg, dict) and init_cfg.get('type') == 'Pretrained'
         # Weights that are asked for and not here yet.
         self.awaited: Any = init_cfg['checkpoint'] if pretrained and init_cfg else None
+        self.register_load_state_dict_pre_hook(refuse_other_names)
         self.register_load_state_dict_pre_hook(fit_to_grid)
 
     def positions(self, grid: Grid) -> Tensor:
@@ -54,18 +55,23 @@ def tell_random_weights(module: OnGrid) -> None:
         module.awaited = None
 
 
-def fit_to_grid(module: OnGrid, state_dict: dict[str, Tensor], prefix: str, local_metadata: dict, *_: Any) -> None:
-    """State-dict pre-hook: resize a checkpoint's positions and bias tables to the module's grid.
-
-    ``relative_position_index``, which mmseg's files carry, is dropped: it follows from the grid.
+def refuse_other_names(module: nn.Module, state_dict: dict[str, Tensor], prefix: str, *_: Any) -> None:
+    """State-dict pre-hook of whole models.
 
     Raises:
         ValueError: names of which none is the module's, where ``strict=False`` would load nothing in silence.
     """
-    own = [key for key in state_dict if key.startswith(prefix)]
-    if not prefix and state_dict and not set(state_dict) & set(module.state_dict()):
+    if not prefix and state_dict and set(state_dict).isdisjoint(module.state_dict()):
         raise InputError(f'{type(module).__name__}.load_state_dict: none of its weights is among '
                          f'{listed(state_dict)}; mae_mm.checkpoint.load_weights(path) reads any known file')
+
+
+def fit_to_grid(module: OnGrid, state_dict: dict[str, Tensor], prefix: str, local_metadata: dict, *_: Any) -> None:
+    """State-dict pre-hook: resize a checkpoint's positions and bias tables to the module's grid.
+
+    ``relative_position_index``, which mmseg's files carry, is dropped: it follows from the grid.
+    """
+    own = [key for key in state_dict if key.startswith(prefix)]
     module.awaited = None if own else module.awaited
     for key in [key for key in state_dict if key.startswith(prefix) and key.endswith('relative_position_index')]:
         del state_dict[key]

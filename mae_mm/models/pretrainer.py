@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from ..errors import InputError
 from ..registry import MODELS
 from .decoder import MAEDecoder
+from .grid import refuse_other_names
 from .masking import draw_order, hidden_mask, num_visible, order_of_sample
 from .patches import patch_statistics, patchify, take_patches, unpatchify
 from .vit import MAE
@@ -61,6 +62,7 @@ class MaskedAutoencoder(BaseModel):
         self.norm_pix = norm_pix
         self.backbone.pos_embed.requires_grad_(False)
         self.decoder.connect(self.backbone)
+        self.register_load_state_dict_pre_hook(refuse_other_names)
 
     def forward(self, inputs: Tensor, data_samples: list | None = None, mode: str = 'tensor') -> Any:
         """mmengine's entry: ``mode`` is ``'loss'``, ``'predict'`` (held-out losses) or ``'tensor'`` (maps)."""

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ..errors import InputError
 from ..registry import MODELS
+from .grid import refuse_other_names
 
 CLASSES_AT_ONCE = 16  # of one window are as large as the image at a time
 
@@ -31,6 +32,7 @@ class EncoderDecoder(_EncoderDecoder):
 
     def __init__(self, *args: Any, **kwargs: Any):
         super().__init__(*args, **kwargs)
+        self.register_load_state_dict_pre_hook(refuse_other_names)
         if self.test_cfg and self.test_cfg.get('mode') == 'slide':
             window, stride = tuple(self.test_cfg.crop_size), tuple(self.test_cfg.stride)
             patch = getattr(self.backbone, 'patch_size', 1)

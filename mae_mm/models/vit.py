@@ -86,8 +86,7 @@ class MAE(LayerAccess, OnGrid):
             embed_dims=embed_dims, num_layers=num_layers, num_heads=num_heads, mlp_ratio=mlp_ratio))
         embed_dims, num_layers, num_heads, mlp_ratio = sizes.values()
         self.patch_size, self.in_channels = patch_size, in_channels
-        self.embed_dims = embed_dims
-        self.num_layers = num_layers
+        self.embed_dims, self.num_layers = embed_dims, num_layers
         self.rel_pos_bias = rel_pos_bias
         self.with_cp = with_cp
         self.out_type = out_type

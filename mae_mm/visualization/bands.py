@@ -6,7 +6,7 @@ import mmcv
 import numpy as np
 
 from ..datasets.nodata import valid_values
-from ..datasets.reading import other_than_rgb, read_bands
+from ..datasets.reading import header_or_zeros, read_bands
 
 STRETCH = (2, 98)  # percentiles of a band that become black and full colour
 
@@ -24,7 +24,7 @@ def read_rgb(path: str, bands: Sequence[int] | None = None, nodata: float | str 
             others the first three, or the first one of fewer.
         nodata: value of pixels without data, which are black.
     """
-    if bands is None and other_than_rgb(path) is None:
+    if bands is None and not header_or_zeros(path).other_than_rgb:
         return mmcv.imread(path, channel_order='rgb')
     pixels = read_bands(path)
     shown = pixels[..., list(shown_bands(pixels.shape[2]) if bands is None else bands)]

@@ -9,32 +9,59 @@ from mmengine.dist import master_only
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 
+from ..checkpoint.writing import AtomicBackend
+from ..outputs import check_target, common_folder, output_names
 from ..registry import HOOKS
 from .bands import picture_options, read_rgb
 from .classification import best_classes, classification_picture
 from .reconstruction import reconstruction_strips
-from .segmentation import contact_sheet, segmentation_strip, write_rgb
-
-
-def _write(strip: np.ndarray, out_dir: str, image_path: str, folder: str = '') -> None:
-    name = os.path.splitext(os.path.basename(image_path))[0]
-    write_rgb(strip, os.path.join(out_dir, folder, f'{name}.png'))
+from .segmentation import contact_sheet, label_png, segmentation_strip, write_rgb
 
 
 def _bare(model: Any) -> Any:
     return model.module if is_model_wrapper(model) else model
 
 
-@HOOKS.register_module()
-class SavePicturesHook(Hook):
-    """Writes a strip of every test image into a folder, under its name.
-
-    A segmentor's shows image, truth and prediction; a masked autoencoder's what is visible, what it makes of it, and
-    the image; a classifier's the image, its class and the likeliest ones, in a folder for each class.
-    """
+class _SaveHook(Hook):
+    """Writes something of every test image into a folder, under its path in the folder that holds all of them."""
 
     def __init__(self, out_dir: str):
         self.out_dir = out_dir
+        self.names: dict[str, str] = {}
+
+    def before_test(self, runner: Any) -> None:
+        dataset = runner.test_loop.dataloader.dataset
+        infos = [dataset.get_data_info(i) for i in range(len(dataset))]
+        self.names = output_names([info['img_path'] for info in infos])
+        labels = [info['seg_map_path'] for info in infos if info.get('seg_map_path')]
+        check_target(self.out_dir, [common_folder(paths) for paths in (list(self.names), labels) if paths])
+
+    def _path(self, image_path: str) -> str:
+        return os.path.join(self.out_dir, f'{self.names[image_path]}.png')
+
+
+@HOOKS.register_module()
+class SaveLabelsHook(_SaveHook):
+    """Writes the label map of every test image as an indexed PNG, in the values of the data set's own label maps."""
+
+    def after_test_iter(self, runner: Any, batch_idx: int, data_batch: Any = None,
+                        outputs: Sequence | None = None) -> None:
+        palette = np.array(runner.test_loop.dataloader.dataset.metainfo['palette'], dtype=np.uint8)
+        for sample in outputs or ():
+            labels = sample.pred_sem_seg.data.squeeze().cpu().numpy()
+            colours = palette
+            if sample.get('reduce_zero_label'):  # 0 is what is ignored there
+                labels, colours = labels + 1, np.concatenate([np.zeros((1, 3), np.uint8), palette])
+            AtomicBackend().put(label_png(labels, colours), self._path(sample.img_path))
+
+
+@HOOKS.register_module()
+class SavePicturesHook(_SaveHook):
+    """Writes a strip of every test image into a folder, under its name.
+
+    A segmentor's shows image, truth and prediction; a masked autoencoder's what is visible, what it makes of it, and
+    the image; a classifier's the image, its class and the likeliest ones.
+    """
 
     def after_test_iter(self, runner: Any, batch_idx: int, data_batch: Any = None,
                         outputs: Sequence | None = None) -> None:
@@ -42,22 +69,21 @@ class SavePicturesHook(Hook):
         if hasattr(_bare(runner.model), 'reconstruct'):
             strips = reconstruction_strips(_bare(runner.model), data_batch, options['bands'])
             for strip, sample in zip(strips, data_batch['data_samples'], strict=True):
-                _write(strip, self.out_dir, sample.img_path)
+                write_rgb(strip, self._path(sample.img_path))
             return
         metainfo = runner.test_loop.dataloader.dataset.metainfo
         if outputs and 'pred_score' in outputs[0]:
             for sample in outputs:
                 best = best_classes(sample.pred_score.cpu(), metainfo['classes'])
                 truth = metainfo['classes'][int(sample.gt_label)]
-                _write(classification_picture(sample.img_path, best, truth, **options), self.out_dir, sample.img_path,
-                       os.path.basename(os.path.dirname(sample.img_path)))
+                write_rgb(classification_picture(sample.img_path, best, truth, **options), self._path(sample.img_path))
             return
         palette = np.array(metainfo['palette'], dtype=np.uint8)
         for sample in outputs or ():
             truth = sample.gt_sem_seg.data[0].cpu().numpy() if 'gt_sem_seg' in sample else None
             prediction = sample.pred_sem_seg.data.squeeze().cpu().numpy()
             image = read_rgb(sample.img_path, **options)
-            _write(segmentation_strip(image, prediction, truth, palette), self.out_dir, sample.img_path)
+            write_rgb(segmentation_strip(image, prediction, truth, palette), self._path(sample.img_path))
 
 
 @HOOKS.register_module()

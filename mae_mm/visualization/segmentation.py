@@ -1,9 +1,11 @@
 """Pictures of segmentations. Images are ``(H, W, 3)`` RGB arrays of bytes, label maps ``(H, W)``."""
+import io
 from collections.abc import Mapping, Sequence
 
 import cv2
 import mmcv
 import numpy as np
+from PIL import Image
 
 GAP_PX = 4  # white, between the pictures of a strip or a sheet
 LEGEND_PX, ROW_PX = 200, 18  # width of an entry of a legend, and its height
@@ -67,3 +69,15 @@ def contact_sheet(strips: Sequence[np.ndarray], columns: int = 2, width_px: int 
         y, x = i // columns * height, i % columns * (width_px + GAP_PX)
         sheet[y:y + len(cell), x:x + width_px] = cell
     return sheet
+
+
+def label_png(label_map: np.ndarray, palette: np.ndarray) -> bytes:
+    """A PNG of class indices: of 8 bits with the classes' colours, or of 16 bits for more than 256 classes."""
+    buffer = io.BytesIO()
+    if len(palette) > 256:
+        Image.fromarray(label_map.astype(np.uint16)).save(buffer, 'PNG')
+    else:
+        picture = Image.fromarray(label_map.astype(np.uint8), mode='P')
+        picture.putpalette(palette.astype(np.uint8).tobytes())
+        picture.save(buffer, 'PNG')
+    return buffer.getvalue()

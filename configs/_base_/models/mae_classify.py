@@ -5,6 +5,7 @@ widths = dict(tiny=192, small=384, base=768, large=1024, huge=1280)  # those of 
 checkpoint = None  # of pre-training: to be given
 model = dict(
     type='ImageClassifier',
+    _scope_='mmpretrain',  # for mmengine.hub.get_model
     data_preprocessor=dict(
         num_classes=num_classes, mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375], to_rgb=True),
     backbone=dict(type='mae_mm.MAE', arch=arch, out_type='avg_featmap', drop_path_rate=0.1),

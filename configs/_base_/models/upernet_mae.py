@@ -2,6 +2,7 @@ widths = dict(tiny=192, small=384, base=768, large=1024, huge=1280)  # those of 
 norm_cfg = dict(type='SyncBN', requires_grad=True)
 model = dict(
     type='mae_mm.EncoderDecoder',
+    _scope_='mmseg',  # for mmengine.hub.get_model
     # Not a variable at the top level: mmengine would put it in the place of a multi-scale test's, which pads.
     data_preprocessor=dict(
         type='SegDataPreProcessor',

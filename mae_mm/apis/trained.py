@@ -1,0 +1,60 @@
+"""A config's model with a checkpoint's weights."""
+from collections.abc import Sequence
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.registry import DATASETS, MODELS, DefaultScope
+
+from ..checkpoint.loading import load_into, start_from, weights_for
+from ..errors import InputError
+
+
+def trained_model(cfg: Config, loaded: Any, source: str,
+                  encoder_suffices: bool = False) -> tuple[Any, dict[str, Any]]:
+    """A config's model in eval mode with the weights of a checkpoint that was read, and what is told of its classes.
+
+    Args:
+        encoder_suffices: the checkpoint may lack other parts of the model than its backbone; they are named in the
+            model's ``untrained``.
+
+    Raises:
+        ValueError: a checkpoint that does not fit the config.
+    """
+    dataset = (cfg.get('test_dataloader') or {}).get('dataset') or {}
+    with in_scope_of(cfg):
+        kind = DATASETS.get(dataset['type']) if isinstance(dataset.get('type'), str) else None
+    known = {**getattr(kind, 'METAINFO', {}), **(dataset.get('metainfo') or {})}
+    told = loaded.get('meta', {}).get('dataset_meta') if isinstance(loaded, dict) else None
+    metainfo = {**known, **(told if isinstance(told, dict) else {})}
+    _give_classes(cfg.model, metainfo.get('classes'))
+    with in_scope_of(cfg):
+        model = MODELS.build(cfg.model).eval()
+    weights = weights_for(model, loaded, source)
+    own, theirs = ({name.split('.')[0] for name in names} for names in (model.state_dict(), weights))
+    model.untrained = sorted(own - theirs)
+    if encoder_suffices and model.untrained and 'backbone' in theirs:
+        start_from(model, weights, source)
+    else:
+        load_into(model, weights, source)
+    return model, metainfo
+
+
+def in_scope_of(cfg: Config) -> Any:
+    """In this context bare names are those of the config's host; afterwards, those of the host before."""
+    return DefaultScope.overwrite_default_scope(cfg.get('default_scope') or 'mmpretrain')
+
+
+def _give_classes(model: Any, classes: Sequence[str] | None) -> None:
+    """Heads whose number of classes is that of the data: the checkpoint tells it."""
+    model = model.get('module') or model
+    for name in ('head', 'decode_head', 'auxiliary_head', 'data_preprocessor'):
+        part = model.get(name)
+        for section in part if isinstance(part, (list, tuple)) else [part]:
+            if isinstance(section, dict) and 'num_classes' in section and section['num_classes'] is None:
+                if classes is None:
+                    raise InputError(f'model.{name}.num_classes is not known: neither the checkpoint nor the config '
+                                     'names the classes')
+                section['num_classes'] = len(classes)
+            loss = section.get('loss_decode') if isinstance(section, dict) else None
+            if isinstance(loss, dict) and isinstance(loss.get('class_weight'), str):
+                loss['class_weight'] = None  # of training

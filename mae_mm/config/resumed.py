@@ -1,0 +1,59 @@
+"""What a run that goes on says otherwise than the run that it goes on with."""
+import logging
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from mmengine.config import Config
+
+from ..checkpoint.reading import read_checkpoint
+from ..errors import InputError
+from ..progress import tell
+from .stored import parsed
+
+# Sections that a resumed run takes from the checkpoint, so that other values in the config would change nothing.
+FROM_CHECKPOINT = r'optim_wrapper\.(optimizer|paramwise_cfg|constructor)(\..+)?|param_scheduler(\..+)?'
+WEIGHTS = r'model\.(?!(module\.)?(test_cfg|train_cfg|data_preprocessor)\b).+'  # other ones need other weights
+LEFT_OUT = r'(work_dir|load_from|resume|launcher|filename|model_wrapper_cfg|visualizer|custom_imports)(\..+)?'
+# What fitting to a machine changes, and where weights come from at the start.
+OF_MACHINES = (r'(.*\.)?(norm_cfg\.type|init_cfg(\..+)?|num_workers|persistent_workers)|'
+               r'optim_wrapper\.(type|loss_scale|dtype)')
+READ_BY_RUNS = ('model', 'train_dataloader', 'val_dataloader', 'train_cfg', 'val_cfg', 'optim_wrapper',
+                'auto_scale_lr', 'val_evaluator', 'default_hooks', 'custom_hooks', 'randomness', 'data_preprocessor')
+SHOWN = 8
+
+
+def check_resumed(cfg: Config, path: str) -> None:
+    """Compare a config with that of the checkpoint that it goes on from, and list what differs.
+
+    Raises:
+        ValueError: a difference that a resumed run cannot follow.
+    """
+    text = (read_checkpoint(path).get('meta') or {}).get('cfg')
+    if not isinstance(text, str):
+        return
+    before, now = dict(_flat(parsed(text, path), '')), dict(_flat(cfg._cfg_dict.to_dict(), ''))
+    changed = {key: (before.get(key), now.get(key)) for key in {**before, **now}
+               if before.get(key) != now.get(key) and not re.fullmatch(f'{LEFT_OUT}|{OF_MACHINES}', key)}
+    for key, (old, new) in changed.items():
+        if re.fullmatch(f'{FROM_CHECKPOINT}|{WEIGHTS}', key):
+            raise InputError(f'{key} was {old!r} in the run of {path} and is {new!r} now, which a resumed run cannot '
+                             f'follow; leave it as it was, or start a new run from its weights: --cfg-options '
+                             f'load_from={path}')
+    read = {key: pair for key, pair in changed.items() if key.split('.')[0] in READ_BY_RUNS}
+    if read:
+        lines = [f'{key}: {old!r} -> {new!r}' for key, (old, new) in sorted(read.items())[:SHOWN]]
+        more = f'; and {len(read) - SHOWN} more' if len(read) > SHOWN else ''
+        tell(f'This run differs from the one that it goes on with: {"; ".join(lines)}{more}', logging.WARNING)
+
+
+def _flat(node: Any, path: str) -> Iterator[tuple[str, Any]]:
+    """``(path, value)`` of each setting; a tuple equals a list, as text does not always tell them apart."""
+    if isinstance(node, dict) and node:
+        for key, value in node.items():
+            yield from _flat(value, f'{path}.{key}'.lstrip('.'))
+    elif isinstance(node, (list, tuple)) and any(isinstance(value, (dict, list, tuple)) for value in node):
+        for i, value in enumerate(node):
+            yield from _flat(value, f'{path}.{i}')
+    else:
+        yield path, list(node) if isinstance(node, (list, tuple)) else node

@@ -1,0 +1,56 @@
+"""Where results go: never where they came from, and no two under one name."""
+import os
+from collections.abc import Iterable, Sequence
+
+from .errors import InputError
+
+
+def check_target(out_dir: str, inputs: Sequence[str]) -> None:
+    """See that nothing is written where the images are.
+
+    Args:
+        inputs: images, and folders of images.
+
+    Raises:
+        ValueError: a folder that is, holds or lies in one of them, or is a file.
+    """
+    target = os.path.realpath(out_dir)
+    if os.path.exists(target) and not os.path.isdir(target):
+        raise InputError(f'{out_dir} is a file, and a folder for what is written is needed')
+    for name in inputs:
+        folder = os.path.realpath(name if os.path.isdir(name) else os.path.dirname(os.path.abspath(name)))
+        shared = os.path.commonpath([target, folder])
+        if (os.path.isdir(name) and shared in (target, folder)) or target == folder:
+            raise InputError(f'{out_dir} is for what is written, and the images are there ({name}); choose a folder '
+                             'apart from theirs')
+
+
+def common_folder(paths: Sequence[str]) -> str:
+    """The folder that holds all of some files."""
+    return os.path.commonpath([os.path.dirname(os.path.abspath(path)) for path in paths])
+
+
+def output_names(paths: Sequence[str]) -> dict[str, str]:
+    """For each file its path in the folder that holds all, without the suffix.
+
+    Raises:
+        ValueError: two that differ in their suffix alone.
+    """
+    root = common_folder(paths)
+    names = {path: os.path.splitext(os.path.relpath(os.path.abspath(path), root))[0] for path in paths}
+    check_names(names.items())
+    return names
+
+
+def check_names(named: Iterable[tuple[str, str]]) -> None:
+    """See that no two of some ``(path, name)`` have one name.
+
+    Raises:
+        ValueError: with the two.
+    """
+    seen: dict[str, str] = {}
+    for path, name in named:
+        other = seen.setdefault(name, path)
+        if other != path:
+            raise InputError(f'{other} and {path} would be written under one name; give them one after the other, '
+                             'with a folder each, or rename one')
