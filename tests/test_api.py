@@ -1,6 +1,8 @@
-"""Models in Python: ``mae_mm.load`` and what it gives; layers and attention of the backbone; weights that are missing."""
+"""Models in Python: ``mae_mm.load`` and what it gives; layers and attention of the backbone; missing weights."""
 import functools
 import re
+import subprocess
+import sys
 
 import cv2
 import numpy as np
@@ -162,7 +164,9 @@ def test_features_of_layers(encoder, models):
         encoder.model.backbone.out_indices = own
     torch.testing.assert_close(torch.as_tensor(last), torch.cat(seen))
     torch.testing.assert_close(torch.as_tensor(encoder.features(photos)), torch.as_tensor(last).mean(dim=(2, 3)))
-    assert encoder.features(photos, kind='cls_token').shape == (3, 16)
+    token, tokens = (encoder.features(photos, kind=kind) for kind in ('cls_token', 'tokens'))
+    assert torch.equal(tokens[:, 0], token) and token.shape == (3, 16)
+    torch.testing.assert_close(tokens[:, 1:], last.flatten(2).transpose(1, 2))
     assert isinstance(encoder.features(photos, as_numpy=True), np.ndarray)
     assert isinstance(encoder.features(photos, as_numpy=False), torch.Tensor)
 
@@ -238,7 +242,7 @@ def test_what_a_model_cannot_do_is_told(classifier, encoder, models, tmp_path):
             (lambda: mae_mm.load(models / 'classifier.pth', device='gpu7'), "device='gpu7' cannot be used here"),
             (lambda: mae_mm.load(models / 'classifier.pth', dtype='int8'), "dtype='int8' is none of"),
             (lambda: mae_mm.load(models / 'classifier.pth', cfg_options=dict(a=1)), 'cfg_options change a config'),
-            (lambda: mae_mm.load('finetune/vit_folder'), 'finetune/vit_folder is a config; give a checkpoint after it'),
+            (lambda: mae_mm.load('finetune/vit_folder'), 'vit_folder is a config; give a checkpoint after it'),
             (lambda: mae_mm.load(models / 'classifier.py'), 'classifier.py is a config'),
             (lambda: mae_mm.load('none.pth'), 'none.pth: no such checkpoint'),
             (lambda: mae_mm.load(models / 'classifier.py', models / 'none.pth'), 'none.pth: no such checkpoint'),
@@ -264,8 +268,8 @@ def test_a_stored_config_is_what_was_written():
     cfg = stored(unrelated='float("inf")', custom_imports="dict(imports=['nothing_that_is_there'])",
                  train_dataloader='dict(batch_size=3)')
     assert set(cfg) == set(GOOD) and cfg.model.backbone == dict(type='mae_mm.MAE', depth=-1, eps=1e-6)
-    told = stored(model="dict(type='ImageClassifier', pretrained='x', init_cfg=dict(type='Pretrained', checkpoint='y'),"
-                        "backbone=dict(type='mae_mm.MAE', init_cfg=[dict(type='Pretrained', checkpoint='y')]))")
+    told = stored(model="dict(type='ImageClassifier', pretrained='x', init_cfg=dict(type='Pretrained'), backbone"
+                        "=dict(type='mae_mm.MAE', init_cfg=[dict(type='Pretrained', checkpoint='y')]))")
     assert told.model == dict(type='ImageClassifier', backbone=dict(type='mae_mm.MAE'))
     for name in ('mae/upernet_folder', 'finetune/vit_folder', 'pretrain/mae_vit_folder', 'knn/vit_knn_folder'):
         cfg = read_config(name)
@@ -291,7 +295,8 @@ HOSTILE = "dict(type='ImageClassifier', head={})"
     dict(model='(lambda: 0)()'), dict(model="f'{1}'"), dict(model="'a'.upper()"), dict(model='undefined'),
     dict(model='dict(type=inf)'), dict(model='dict(' * 5000), dict(model='-' * 100_000 + '1'),
     dict(model='"' + 'x' * 2_000_000 + '"'), dict(model='dict(\0)'),
-    dict(default_scope="'os'"), dict(default_scope='[1]'), dict(test_dataloader="'text'"), dict(test_dataloader='dict()'),
+    dict(default_scope="'os'"), dict(default_scope='[1]'),
+    dict(test_dataloader="'text'"), dict(test_dataloader='dict()'),
     dict(test_dataloader="dict(dataset=dict(type='os.system', pipeline=[]))"),
     dict(test_dataloader="dict(dataset=dict(type='CustomDataset', pipeline=dict(type='x')))"),
     dict(test_dataloader="dict(dataset=dict(type='CustomDataset', pipeline=[dict(type='RandomResize', "
@@ -304,7 +309,8 @@ def test_a_hostile_config_is_one_line_and_runs_nothing(parts, tmp_path, monkeypa
     assert '\n' not in str(told.value) and len(str(told.value)) < 1000 and not (tmp_path / 'ran').exists()
 
 
-@pytest.mark.parametrize('checkpoint', [{}, [], dict(meta=3), dict(meta=dict(cfg=3)), dict(meta=dict(cfg=' '))], ids=str)
+@pytest.mark.parametrize('checkpoint', [
+    {}, [], dict(meta=3), dict(meta=dict(cfg=3)), dict(meta=dict(cfg=' '))], ids=str)
 def test_a_checkpoint_without_a_config_asks_for_one(checkpoint):
     with pytest.raises(InputError, match='file.pth holds no config; give the config of its model before it'):
         stored_config(checkpoint, 'file.pth')
@@ -425,4 +431,11 @@ def test_the_snippets_of_the_documentation_run(models, trained, scenes, config, 
     monkeypatch.chdir(tmp_path)
     names: dict = {}
     for snippet in snippets:
-        exec(compile(snippet, f'docs/python.md: {snippet[:60]!r}', 'exec'), names)  # noqa: S102
+        exec(compile(snippet, f'docs/python.md: {snippet[:60]!r}', 'exec'), names)
+
+
+def test_a_stored_config_needs_no_import_before_it():
+    """Registries without an entry yet are asked, too: rooms are imported when they are first needed."""
+    code = ("from mae_mm.config.stored import _registered as known; "
+            "assert known('mae_mm.MAE') and known('ImageClassifier') and not known('os.system')")
+    subprocess.run([sys.executable, '-c', code], cwd=ROOT, check=True)

@@ -100,10 +100,10 @@ def in_mmpretrain():
 def test_get_model_and_inference_model(classifier, photos, in_mmpretrain, tmp_path):
     path, checkpoint, ours = classifier
     index = tmp_path / 'index.yml'
-    index.write_text(f'Models: [{{Name: my-classifier, Config: {path}, Results: [{{Task: Image Classification, '
+    index.write_text(f'Models: [{{Name: a-classifier, Config: {path}, Results: [{{Task: Image Classification, '
                      'Dataset: mine, Metrics: {}}]}]')
     ModelHub.register_model_index(index)
-    model = mmpretrain.get_model('my-classifier', pretrained=checkpoint, device='cpu')
+    model = mmpretrain.get_model('a-classifier', pretrained=checkpoint, device='cpu')
     for image, expected in zip(photos, ours.predict(photos, batch_size=1), strict=True):
         for given in (image, cv2.imread(image)):
             found = mmpretrain.inference_model(model, given)

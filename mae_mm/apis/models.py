@@ -1,4 +1,5 @@
 """A trained model in Python: predictions, features, attention and reconstructions of whatever images one has."""
+import dataclasses
 import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -19,18 +20,16 @@ from ..datasets.palette import default_palette
 from ..errors import InputError, listed
 from ..evaluation.features import BATCH, pooled
 from ..models import MaskedAutoencoder
-from ..models.masking import num_visible, order_of_sample
-from ..models.patches import patchify, unpatchify
 from ..progress import progress_of
-from ..visualization.reconstruction import HIDDEN_GREY, to_bytes
 from .inputs import Source, results_of, sources_of
-from .results import Prediction, Reconstructed
+from .reconstructing import reconstructions
+from .results import Prediction, Reconstructed, of_kind, stacked
 from .trained import in_scope_of, trained_model
 
 TRUTH = ('LoadAnnotations', 'mae_mm.LoadAnnotations', 'mae_mm.CheckLabels')  # what a pipeline has for labels
-SPREAD = 1_000_003  # between the numbers of samples of two seeds; generators take 32 bits of them
+SPREAD = 1_000_003  # between the numbers of samples of two seeds
 DTYPES = (None, torch.float32, torch.float16, torch.bfloat16)
-KINDS = ('pooled', 'cls_token', 'maps')
+KINDS = ('pooled', 'cls_token', 'maps', 'tokens')
 
 
 def load(config_or_checkpoint: str | os.PathLike, checkpoint: str | os.PathLike | None = None, *,
@@ -142,12 +141,13 @@ class Model:
         Args:
             images: see :meth:`predict`.
             layers: one, or a list, counted from 0 or from the end; by default the last. Their last norm is applied.
-            kind: ``'pooled'`` (the model's own pooled token, or the mean of the patches), ``'cls_token'``, ``'maps'``.
+            kind: ``'pooled'`` (the model's own pooled token, or the mean of the patches), ``'cls_token'``,
+                ``'maps'``, or ``'tokens'``, the class token first.
             as_numpy: arrays in place of tensors.
 
         Returns:
-            ``(N, C)``, or for maps ``(N, C, h, w)``; with several ``layers`` a list of these. Maps of images whose
-            sizes differ are a list, one for each image.
+            ``(N, C)``, for maps ``(N, C, h, w)``, for tokens ``(N, 1 + h*w, C)``; with several ``layers`` a list of
+            these. Maps and tokens of images whose sizes differ are a list, one for each image.
         """
         if kind not in KINDS:
             raise InputError(f'kind={kind!r} is none of {", ".join(KINDS)}')
@@ -157,15 +157,14 @@ class Model:
             inputs = self.model.data_preprocessor(batch, False)['inputs']
             if kind == 'pooled' and layers is None:
                 return [[row] for row in pooled(self.model, inputs)]
-            wanted = [-1] if layers is None else layers if isinstance(layers, (list, tuple)) else [layers]
+            wanted: Any = layers if several else [-1 if layers is None else layers]
             found = self.model.backbone.get_intermediate_layers(inputs, wanted, reshape=True, return_class_token=True)
-            chosen = [(maps.mean(dim=(2, 3)) if kind == 'pooled' else token if kind == 'cls_token' else maps)
-                      .float().cpu() for maps, token in found]
+            chosen = [of_kind(kind, maps, token).float().cpu() for maps, token in found]
             return [list(rows) for rows in zip(*chosen, strict=True)]
 
         rows = [row for _, row in self._each(sources_of(images), step, batch_size, None, progress)]
-        stacked = [_stack(list(of_layer), as_numpy) for of_layer in zip(*rows, strict=True)]
-        return stacked if several else stacked[0]
+        arrays = [stacked(list(of_layer), as_numpy) for of_layer in zip(*rows, strict=True)]
+        return arrays if several else arrays[0]
 
     def attention(self, images: Any, layer: int = -1, batch_size: int = 16, progress: bool = True) -> list[Tensor]:
         """``(heads, N, N)`` of each image: what every token (rows) takes of each one; N = 1 + patches."""
@@ -190,32 +189,18 @@ class Model:
         model = self.model
         if not isinstance(model, MaskedAutoencoder) or model.untrained:
             raise InputError(f'{self.source} has no decoder, and only a model of pre-training reconstructs')
-        sources = sources_of(images)
-        places = iter(range(len(sources)))
 
         def step(batch: dict) -> list[Reconstructed]:
-            inputs = model.data_preprocessor(batch, False)['inputs']
-            h, w = model.backbone.grid_of(*inputs.shape[2:])
-            orders = torch.stack([order_of_sample((seed * SPREAD + next(places)) % 2**32, h * w) for _ in inputs])
-            done = model.reconstruct(inputs, ids_shuffle=orders.to(inputs.device))
-            patch = model.backbone.patch_size
-            hidden = unpatchify(done.mask[..., None].expand_as(patchify(inputs, patch)), patch, (h, w))[:, 0]
-            bands = self.cfg.get('picture_bands')
-            image, filled = (to_bytes(model, pixels, bands, inputs) for pixels in (inputs, done.images))
-            visible = np.where(hidden.cpu().numpy()[..., None], np.uint8(HIDDEN_GREY), image)
-            masks = done.mask.reshape(-1, h, w).cpu().numpy()
-            return [Reconstructed(None, *parts) for parts in zip(image, visible, filled, masks, strict=True)]
+            batch = model.data_preprocessor(batch, False)
+            numbers = [seed * SPREAD + sample.sample_idx for sample in batch['data_samples']]
+            return reconstructions(model, batch['inputs'], numbers, self.cfg.get('picture_bands'))
 
         own, model.mask_ratio = model.mask_ratio, model.mask_ratio if mask_ratio is None else mask_ratio
         try:
-            num_visible(10_000, model.mask_ratio)
-            results = []
-            for source, result in self._each(sources, step, batch_size, None, progress):
-                result.path = source.path
-                results.append(result)
-            return results
+            done = list(self._each(sources_of(images), step, batch_size, None, progress))
         finally:
             model.mask_ratio = own
+        return [dataclasses.replace(result, path=source.path) for source, result in done]
 
     @torch.no_grad()
     def _each(self, sources: Sequence[Source], step: Callable[[dict], list], batch_size: int,
@@ -223,7 +208,7 @@ class Model:
         """The step's result of each image, in order; of a chunk, images of one size go through it together."""
         if batch_size < 1:
             raise InputError(f'batch_size={batch_size} is not a number from 1 on')
-        with progress_of(len(sources), progress) as bar:
+        with progress_of(len(sources), progress and len(sources) > 1) as bar:
             for first in range(0, len(sources), batch_size):
                 chunk = sources[first:first + batch_size]
                 loaded = [self._load(source, first + i, broken) for i, source in enumerate(chunk)]
@@ -259,10 +244,3 @@ def _note(error: InputError, source: Source, broken: dict[str, str] | None) -> N
     text = str(error)
     name = source.path or source.name
     broken[name] = text if name in text else f'{name}: {text}'
-
-
-def _stack(rows: list[Tensor], as_numpy: bool) -> Any:
-    if len({row.shape for row in rows}) > 1:
-        return [row.numpy() for row in rows] if as_numpy else rows
-    stacked = torch.stack(rows)
-    return stacked.numpy() if as_numpy else stacked

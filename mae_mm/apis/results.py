@@ -1,7 +1,11 @@
 """What a model says of an image."""
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import torch
+from torch import Tensor
 
 
 @dataclass
@@ -28,3 +32,18 @@ class Reconstructed:
     visible: np.ndarray
     reconstruction: np.ndarray
     mask: np.ndarray  # (h, w) patches, True = hidden
+
+
+def of_kind(kind: str, maps: Tensor, token: Tensor) -> Tensor:
+    """Of ``(B, C, h, w)`` maps and ``(B, C)`` class tokens what ``Model.features`` calls so."""
+    if kind == 'tokens':
+        return torch.cat([token[:, None], maps.flatten(2).transpose(1, 2)], dim=1)
+    return {'pooled': maps.mean(dim=(2, 3)), 'cls_token': token, 'maps': maps}[kind]
+
+
+def stacked(rows: Sequence[Tensor], as_numpy: bool) -> Any:
+    """One array of all rows, or a list of them if their shapes differ."""
+    if len({row.shape for row in rows}) > 1:
+        return [row.numpy() for row in rows] if as_numpy else list(rows)
+    array = torch.stack(list(rows))
+    return array.numpy() if as_numpy else array

@@ -24,7 +24,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument('--out', required=True, metavar='FILE.npz')
     parser.add_argument('--layers', nargs='+', type=int, help='counted from 0, or from the end; default: the last')
     parser.add_argument('--kind', choices=KINDS, default='pooled',
-                        help='the pooled token or the mean of the patches, the class token, or a map')
+                        help='the pooled token or the mean of the patches, the class token, a map, or all tokens')
     parser.add_argument('--batch-size', type=int, default=BATCH, help='images that go through the model at a time')
     args = parser.parse_args(argv)
 

@@ -42,8 +42,8 @@ def stored_config(checkpoint: Any, source: str) -> Config:
                                             if key in dataset})
     told['default_scope'] = told.get('default_scope') or 'mmengine'
     if told['default_scope'] not in SCOPES:
-        raise InputError(f'{source}: its config has the scope {told["default_scope"]!r}, which is not known here; give '
-                         'the config before it, if you trust it')
+        raise InputError(f'{source}: its config has the scope {told["default_scope"]!r}, which is not known here; '
+                         'give the config before it, if you trust it')
     for section in _sections(told):
         for key in LEFT_OUT:
             section.pop(key, None)
@@ -127,7 +127,7 @@ def _registered(name: Any) -> bool:
     if scope not in (*SCOPES, '') or bare.startswith(OF_THE_NETWORK):
         return False
     for root in REGISTRIES:
-        owners = [root, *root.children.values()] if not scope else [root, *filter(None, [root.children.get(scope)])]
+        owners = [root, *(child for name, child in root.children.items() if scope in ('', name))]
         for owner in owners:
             owner.import_from_location()
             if inspect.isclass(owner.module_dict.get(bare)):
