@@ -34,7 +34,7 @@ def settle_bands(cfg: Config) -> None:
         ValueError: statistics that are none, or a setting that does not fit them or would have no effect.
     """
     statistics = cfg.get('statistics')
-    if statistics is None and 'statistics' in cfg:
+    if statistics is None:
         statistics = _statistics_of_start(cfg)
     if statistics is not None:
         cfg.statistics = statistics = read_statistics(statistics)
