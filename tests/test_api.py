@@ -222,7 +222,7 @@ def test_an_encoder_of_another_project_has_features(encoder, models, tmp_path):
     ([], 'there are no images'), ('photoss', 'photoss: no such image or folder'), (3, 'int: an image is a path'),
     (np.zeros((8, 8, 5), np.uint8), '5 channels, and the model is for RGB'),
     (np.full((40, 40, 3), .5), r'values of 0.5 to 0.5, and RGB is 0 to 255 \(of 0 to 1: multiply by 255\)'),
-    (torch.randn(3, 40, 40), 'and RGB is 0 to 255'), (torch.zeros(40, 40), r'a tensor of shape \(40, 40\)'),
+    (torch.full((3, 40, 40), -1.), 'and RGB is 0 to 255'), (torch.zeros(40, 40), r'a tensor of shape \(40, 40\)'),
     (np.array(['x']), r'an array of shape \(1,\)'), (np.zeros((0, 4, 3)), r'an array of shape \(0, 4, 3\)')],
     ids=str)
 def test_what_is_no_image_is_told(classifier, given, says):

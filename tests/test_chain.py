@@ -43,13 +43,13 @@ def test_from_images_to_predictions(tmp_path, command, multispectral):
 
     command('train', 'pretrain/mae_vit_folder', '--cfg-options', f'data_root={tmp_path}/classes', 'img_size=32', *own,
             *EPOCH)
-    start = [f'checkpoint={work}/mae_vit_folder/epoch_1.pth', 'img_size=32', *own]
+    start = [f'checkpoint={work}/mae_vit_folder/epoch_1.pth', 'img_size=32']  # which knows the statistics
     assert 'k=1' in command('knn', 'knn/vit_knn_folder', '--cfg-options', f'data_root={tmp_path}/classes', *start)
     assert 'top-1' in command('probe', 'linear_probe/vit_linear_folder', '--cfg-options',
                               f'data_root={tmp_path}/classes', *start)
     command('train', 'finetune/vit_folder', '--cfg-options', f'data_root={tmp_path}/classes', *start, *EPOCH)
     command('train', 'mae/upernet_folder', '--cfg-options', f'data_root={tmp_path}/scenes', start[0],
-            'crop_size=32,32', *own, *ITERATIONS)
+            'crop_size=32,32', *ITERATIONS)
 
     command('predict', work / 'vit_folder' / 'epoch_1.pth', tmp_path / 'classes', '--out', 'classes')
     lines = (tmp_path / 'empty' / 'classes' / 'predictions.csv').read_text().splitlines()

@@ -214,7 +214,7 @@ def test_a_write_that_fails_keeps_the_old_file(tmp_path, monkeypatch):
         raise OSError(28, 'No space left on device')
 
     monkeypatch.setattr(os, 'fsync', full)
-    with pytest.raises(ValueError, match='a.pth could not be written .No space left on device.; what was saved'):
+    with pytest.raises(ValueError, match='a.pth could not be written .No space left on device.'):
         AtomicBackend().put(b'new', path)
     assert path.read_bytes() == b'old' and len(list(tmp_path.iterdir())) == 1
 

@@ -122,7 +122,7 @@ def test_a_small_folder_is_enough_to_pre_train(number, tmp_path, capsys):
                       f'data_root={tmp_path / "photos"}', 'img_size=32', 'max_epochs=2') == 0
     output = capsys.readouterr().out
     assert len(re.findall(r'Epoch\(train\)', output)) == 2  # a line for each epoch, though it has one iteration
-    assert f'batch is {number - 1} instead of 64' in output
+    assert f'{number - 1} instead of 64' in output
     images = 'image' if number == 2 else 'images'
     assert re.search(rf'data +{number - 1} {images} for training, 1 for validation\n', output)
 

@@ -10,7 +10,7 @@ from mae_mm.config.reading import RUNNER_KEYS
 from mae_mm.engine.runner import build_runner
 from mae_mm.errors import InputError
 
-from .conftest import ROOT
+from .conftest import ROOT, run_inside
 from .test_pretraining import pretraining  # noqa: F401 - a fixture
 
 UNREAD_IN_TRAINING = ('test_dataloader', 'test_evaluator', 'tta_model', 'tta_pipeline', 'test_pipeline')
@@ -70,7 +70,7 @@ def test_unknown_keys_are_refused_in_all_sections(config, pretraining, tmp_path)
     ('img_sise = 96', "nothing reads 'img_sise'; is it 'img_size'?"),
     ("optim_wrapper = dict(paramwise_cfg=dict(layer_decay=.5))", "is it 'layer_decay_rate'?"),
     ("optim_wrapper = dict(paramwise_cfg=dict(custom_keys=dict(bias=dict(lr_mult=2))))", 'custom_keys.bias.lr_mult'),
-    ('default_hooks = dict(checkpoint=dict(intervall=3))', "is it 'interval'?"),
+    ('default_hooks = dict(checkpoint=dict(intervl=3))', "is it 'interval'?"),
     ('default_hooks = dict(checkpoint=dict(save_bset="auto"))', "is it 'save_best'?"),
     ("auto_scale_lr = dict(base_batchsize=3)", "is it 'base_batch_size'?"),
     ("env_cfg = dict(cudnn_benchmrk=True)", "is it 'cudnn_benchmark'?"),
@@ -99,3 +99,21 @@ def test_groups_that_match_no_parameter_are_told(error_of, pretraining, tmp_path
     assert "custom_keys.cls_tokn: no parameter of the model has 'cls_tokn' in its name" in error_of(
         'tools/train.py', pretraining, '--work-dir', tmp_path, '--cfg-options',
         'optim_wrapper.paramwise_cfg.custom_keys.cls_tokn.decay_mult=0')
+
+
+def test_what_a_run_wrote_of_its_config_is_a_config(trained, config):
+    work_dir, _ = trained
+    path = work_dir / config.name
+    assert read_config(str(path)).model.backbone.embed_dims == 16
+    nearly = path.with_name('nearly.py')
+    nearly.write_text(path.read_text() + 'train_dataloder = dict(batch_size=2)\n')
+    with pytest.raises(InputError, match="is it 'train_dataloader'"):
+        read_config(str(nearly))
+
+
+def test_a_config_in_its_own_work_dir_stays_as_it_is(config, trained, tmp_path):
+    path = tmp_path / 'mine.py'
+    path.write_text(f"_base_ = '{config}'\n")
+    before = path.read_text()
+    assert run_inside('tools/test.py', path, trained[0] / 'iter_6.pth', '--work-dir', tmp_path) == 0
+    assert path.read_text() == before and (tmp_path / 'mine_as_run.py').is_file()

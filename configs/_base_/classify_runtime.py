@@ -1,7 +1,7 @@
 _base_ = './default_runtime.py'
 default_scope = 'mmpretrain'
 
-visualizer = dict(type='UniversalVisualizer', vis_backends=[dict(type='LocalVisBackend')], name='visualizer')
+visualizer = dict(type='UniversalVisualizer', vis_backends=[dict(type='LocalVisBackend')])
 default_hooks = dict(checkpoint=dict(interval=1, save_best='accuracy/top1'))
 custom_hooks = [*_base_.custom_hooks, dict(type='mae_mm.CheckClassesHook')]
 

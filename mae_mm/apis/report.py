@@ -45,6 +45,6 @@ def _plain(value: Any) -> Any:
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
-    if isinstance(value, np.generic):
-        value = value.item()
+    if isinstance(value, np.generic):  # a float32 with the digits that it has
+        value = float(str(value)) if isinstance(value, np.floating) else value.item()
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -145,6 +145,12 @@ def _unsafe_classes(path: str, error: BaseException) -> list[str]:
         return re.findall(r'Unsupported global: GLOBAL (\S+)', str(error))[:1]
 
 
+def meta_of(checkpoint: Any) -> dict[str, Any]:
+    """What a checkpoint of a run says of itself; empty where it says nothing."""
+    meta = checkpoint.get('meta') if isinstance(checkpoint, dict) else None
+    return meta if isinstance(meta, dict) else {}
+
+
 def tensors_of(checkpoint: Any) -> Mapping[str, Tensor]:
     """The state dict inside a checkpoint: under ``state_dict`` or ``model``, or the checkpoint itself.
 

@@ -7,6 +7,7 @@ from typing import NoReturn
 # Subcommand -> what it does; its module here has the same name.
 COMMANDS = {
     'train': 'pre-train, fine-tune, probe or segment, as a config says',
+    'check': 'look at a run before it is started: data, one step, memory, time',
     'test': 'measure a trained model',
     'predict': 'classify or segment images',
     'features': 'write the features of images as arrays',

@@ -1,15 +1,20 @@
 """Images other than 8-bit RGB: what follows from the statistics of their bands, wherever a config needs it."""
 import json
 import math
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from mmengine.config import Config, ConfigDict
 from mmengine.logging import print_log
 
+from ..checkpoint.reading import meta_of, read_checkpoint
+from ..datasets.files import files_in
 from ..datasets.nodata import NAN
-from ..datasets.reading import MAX_BANDS, NEED_STATISTICS, header_or_zeros
+from ..datasets.reading import IMAGE_SUFFIXES, MAX_BANDS, NEED_STATISTICS, header_or_zeros
 from ..errors import InputError
+from ..progress import tell
+from .stored import parsed
 
 PIPELINES = ('train_pipeline', 'test_pipeline', 'tta_pipeline')
 # Augmentations of the hosts that are for colours of 8 bits.
@@ -29,6 +34,8 @@ def settle_bands(cfg: Config) -> None:
         ValueError: statistics that are none, or a setting that does not fit them or would have no effect.
     """
     statistics = cfg.get('statistics')
+    if statistics is None:
+        statistics = _statistics_of_start(cfg)
     if statistics is not None:
         cfg.statistics = statistics = read_statistics(statistics)
         number = len(statistics['mean'])
@@ -44,6 +51,33 @@ def settle_bands(cfg: Config) -> None:
         raise InputError('picture_bands is for images with statistics (mae-mm stats DIR); RGB is shown as it is')
     if cfg.get('bands') is not None:
         _settle_start(cfg)
+
+
+def _statistics_of_start(cfg: Config) -> Any:
+    """Those that the checkpoint was trained with, where the data needs some; None where it does not."""
+    start = (cfg.model.get('backbone') or {}).get('init_cfg')
+    checkpoint = start.get('checkpoint') if isinstance(start, dict) else None
+    image = _first_image(cfg)
+    if not isinstance(checkpoint, str) or not os.path.isfile(checkpoint) or image is None or (
+            not header_or_zeros(image).other_than_rgb):
+        return None
+    text = meta_of(read_checkpoint(checkpoint)).get('cfg')
+    found = parsed(text, checkpoint).get('statistics') if isinstance(text, str) else None
+    if found is not None:
+        tell(f'{image} is not 8-bit RGB: statistics of bands are those of {checkpoint}')
+    return found
+
+
+def _first_image(cfg: Config) -> str | None:
+    """An image of the data, if it is there; what is wrong with the data is told later."""
+    dataset = ((cfg.get('train_dataloader') or cfg.get('test_dataloader') or {}).get('dataset')) or {}
+    inner = 'images' if dataset.get('type') == 'mae_mm.SegmentationFolder' else ''
+    folder = os.path.join(dataset.get('data_root') or '', inner)
+    try:
+        return next((os.path.join(folder, name) for name in files_in(folder)
+                     if name.lower().endswith(IMAGE_SUFFIXES)), None)
+    except InputError:
+        return None
 
 
 def read_statistics(source: str | Mapping[str, Any]) -> dict[str, Any]:

@@ -80,7 +80,10 @@ def inherited_settings(program: Program, runner_keys: Collection[str]) -> dict[s
 
 
 def check_names(program: Program, runner_keys: Collection[str]) -> None:
-    """Refuse a name that neither a run nor any file of the config reads; a base may offer some to others.
+    """Refuse a name that neither a run nor any file of the config reads.
+
+    A base may offer names to others, and a file without bases may be what a run wrote of its config, in which nothing
+    is computed any more: there, what is nearly a name that a run reads is refused.
 
     Raises:
         ValueError: with the file, and what is meant.
@@ -94,8 +97,9 @@ def check_names(program: Program, runner_keys: Collection[str]) -> None:
             if name in OLD_KEYS:
                 raise InputError(f'{file.path}: {name!r} at the top level is a setting of mmsegmentation 0.x that '
                                  f'nothing reads now; use {OLD_KEYS[name]}')
-            others = set(runner_keys) | (program.known - {'_base_', name} if file is program else set())
-            near = difflib.get_close_matches(name, others, n=1, cutoff=.6 if file is program else .85)
-            if near or file is program:
+            strict = file is program and file.bases
+            others = set(runner_keys) | (program.known - {'_base_', name} if strict else set())
+            near = difflib.get_close_matches(name, others, n=1, cutoff=.6 if strict else .85)
+            if near or strict:
                 raise InputError(f'{file.path}: nothing reads {name!r}' + (f'; is it {near[0]!r}?' if near else
                                  '; remove it, or begin its name with an underscore'))

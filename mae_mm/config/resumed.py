@@ -6,7 +6,7 @@ from typing import Any
 
 from mmengine.config import Config
 
-from ..checkpoint.reading import read_checkpoint
+from ..checkpoint.reading import meta_of, read_checkpoint
 from ..errors import InputError
 from ..progress import tell
 from .stored import parsed
@@ -29,7 +29,7 @@ def check_resumed(cfg: Config, path: str) -> None:
     Raises:
         ValueError: a difference that a resumed run cannot follow.
     """
-    text = (read_checkpoint(path).get('meta') or {}).get('cfg')
+    text = meta_of(read_checkpoint(path)).get('cfg')
     if not isinstance(text, str):
         return
     before, now = dict(_flat(parsed(text, path), '')), dict(_flat(cfg._cfg_dict.to_dict(), ''))

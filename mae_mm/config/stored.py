@@ -1,7 +1,7 @@
 """The config inside a checkpoint: parsed as data, never run, and of known parts only."""
 import ast
 import inspect
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from mmengine import registry
@@ -32,7 +32,7 @@ def stored_config(checkpoint: Any, source: str) -> Config:
     text = meta.get('cfg') if isinstance(meta, dict) else None
     if not isinstance(text, str) or not text.strip():
         raise InputError(f'{source} holds no config; give the config of its model before it')
-    told = parsed(text, source)
+    told = parsed(text, source, READ)
     loader = told.get('test_dataloader')
     dataset = loader.get('dataset') if isinstance(loader, dict) else None
     if not isinstance(told.get('model'), dict) or not isinstance(dataset, dict) or not isinstance(
@@ -52,8 +52,8 @@ def stored_config(checkpoint: Any, source: str) -> Config:
     return Config(told)
 
 
-def parsed(text: str, source: str) -> dict[str, Any]:
-    """What inference reads of a config as mmengine writes it: assignments of literals and ``dict(...)`` alone.
+def parsed(text: str, source: str, names: Collection[str] | None = None) -> dict[str, Any]:
+    """A config as mmengine writes it, or some names of it: assignments of literals and ``dict(...)`` alone.
 
     Raises:
         ValueError: anything else in it.
@@ -62,7 +62,7 @@ def parsed(text: str, source: str) -> dict[str, Any]:
         if len(text) > LONGEST:
             raise ValueError('it is too long')
         nodes = [_assignment(node) for node in ast.parse(text).body]
-        return {name: _value(value) for name, value in nodes if name in READ}
+        return {name: _value(value) for name, value in nodes if names is None or name in names}
     except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError) as error:
         raise InputError(f'{source}: its config is no plain data ({str(error) or type(error).__name__}); give the '
                          'config before it') from None

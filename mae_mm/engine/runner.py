@@ -1,10 +1,12 @@
 """mmengine's runner, which reads checkpoints safely and loads them loudly."""
 import logging
+import os
 import re
 from itertools import count
 from typing import Any, ClassVar
 
 from mmengine.config import Config
+from mmengine.dist import master_only
 from mmengine.logging import MMLogger
 from mmengine.model import BaseTTAModel, is_model_wrapper
 from mmengine.registry import OPTIMIZERS
@@ -57,6 +59,21 @@ class Runner(_Runner):
             if not isinstance(handler, logging.FileHandler):
                 handler.addFilter(lambda record: not _FILE_ONLY.match(record.getMessage()))
         return logger
+
+    def build_visualizer(self, visualizer: Any = None) -> Any:
+        """mmengine's, of this run alone: those of one name are one, and draw into the first one's folder."""
+        if isinstance(visualizer, dict):
+            visualizer = dict(visualizer, name=self._experiment_name)
+        return super().build_visualizer(visualizer)
+
+    @master_only
+    def dump_config(self) -> None:
+        """mmengine's, but where the work dir holds the config itself, beside it as ``NAME_as_run.py``."""
+        name = os.path.basename(self.cfg.filename or '') or f'{self.timestamp}.py'
+        target = os.path.join(self.work_dir, name)
+        if self.cfg.filename and os.path.realpath(target) == os.path.realpath(self.cfg.filename):
+            target = f'{os.path.splitext(target)[0]}_as_run.py'
+        self.cfg.dump(target)
 
     def scale_lr(self, optim_wrapper: Any, auto_scale_lr: dict | None = None) -> None:
         """mmengine's, which leaves out that gradients of several batches make one step."""

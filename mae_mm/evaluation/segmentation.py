@@ -20,7 +20,8 @@ class IoUMetric(_IoUMetric):
 
     def total_area_to_metrics(self, *args, **kwargs):  # a static method there, called through self
         values = _IoUMetric.total_area_to_metrics(*args, **kwargs)
-        columns = {name: np.round(column * 100, 2) for name, column in values.items() if name != 'aAcc'}
+        columns = {name: np.round(100 * column.astype(np.float64), 2)
+                   for name, column in values.items() if name != 'aAcc'}
         self.per_class = {
             class_name: {name: None if np.isnan(column[i]) else float(column[i]) for name, column in columns.items()}
             for i, class_name in enumerate(self.dataset_meta['classes'])

@@ -140,8 +140,7 @@ class MAE(LayerAccess, OnGrid):
                 patches of padding nothing attends. For maps only.
         """
         grid = self.grid_of(*images.shape[2:])
-        tokens = self._embed(images, grid)
-        padding = None
+        tokens, padding = self._embed(images, grid), None
         if sizes is not None:
             padding = F.pad(patches_beyond(sizes, grid, self.patch_size, images.device), (1, 0))  # B N
         maps = []

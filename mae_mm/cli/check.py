@@ -1,0 +1,32 @@
+"""Look at a training run before it is started: ``mae-mm check CONFIG [--out REPORT.json] [--cfg-options ...]``.
+
+Its data is read from the first image to the last, its model built, and a few steps done. Nothing is written but the
+report. The exit status is 1 if an image cannot be used or is in both the training and the validation data.
+"""
+import argparse
+from collections.abc import Sequence
+
+from mmengine.config import DictAction
+from mmengine.logging import MMLogger
+
+from ..apis.checking import check_run, is_fine, lines_of
+from ..apis.report import as_json
+from ..checkpoint.writing import AtomicBackend
+from ..errors import Incomplete
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description='Look at a training run before it is started')
+    parser.add_argument('config', help='file or name of a config')
+    parser.add_argument('--out', metavar='REPORT.json', help='write what was found there too')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
+                        help='change settings of the config, e.g. data_root=DIR')
+    args = parser.parse_args(argv)
+
+    MMLogger.get_instance('check', log_level='WARNING')
+    report = check_run(args.config, {**(args.cfg_options or {}), 'log_level': 'WARNING'})
+    print('\n'.join(lines_of(report)))
+    if args.out:
+        AtomicBackend().put(as_json(report).encode(), args.out)
+    if not is_fine(report):
+        raise Incomplete('the data needs mending, as said above')
