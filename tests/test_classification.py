@@ -79,7 +79,7 @@ def classify(classes, tmp_path_factory):
 def classifier(classify, tmp_path_factory):
     """A config and the checkpoint of a run of it."""
     work_dir = tmp_path_factory.mktemp('classifier')
-    run_tool('tools/train.py', classify(), '--work-dir', work_dir)
+    assert run_inside('tools/train.py', classify(), '--work-dir', work_dir) == 0
     return classify(), work_dir / 'epoch_2.pth'
 
 

@@ -238,5 +238,5 @@ def test_parts_that_do_not_fit_are_refused():
         MaskedAutoencoder(MAE(**SIZES), decoder)
     with pytest.raises(ValueError, match='4x40 image: not a multiple of the patch 8'):
         autoencoder().loss(torch.randn(1, 3, 4, 40))
-    with pytest.raises(ValueError, match=r'ids_shuffle is \(1, 9\) for 2 images of 4x4 patches'):
+    with pytest.raises(ValueError, match=r'ids_shuffle has the shape \(1, 9\) for 2 images of 4x4 patches'):
         autoencoder().loss(torch.randn(2, 3, 32, 32), ids_shuffle=torch.arange(9)[None])

@@ -80,8 +80,8 @@ def test_the_visual_backends_hold_losses_rates_and_pictures(pretrained):
 
 def test_resuming_is_exact(pretraining, pretrained, tmp_path):
     work_dir, _ = pretrained
-    run_tool('tools/train.py', pretraining, '--resume', work_dir / 'epoch_1.pth', '--work-dir', tmp_path,
-             '--cfg-options', 'train_dataloader.num_workers=2')
+    assert run_inside('tools/train.py', pretraining, '--resume', work_dir / 'epoch_1.pth', '--work-dir', tmp_path,
+                      '--cfg-options', 'train_dataloader.num_workers=2') == 0
     start = torch.load(work_dir / 'epoch_1.pth', weights_only=True)['state_dict']
     straight, resumed = (torch.load(folder / 'epoch_2.pth', weights_only=True) for folder in (work_dir, tmp_path))
     assert any(not torch.equal(start[name], tensor) for name, tensor in straight['state_dict'].items())
@@ -140,8 +140,8 @@ def test_the_step_of_a_whole_batch_is_that_of_its_parts(whole, tmp_path):
 
 def test_the_held_out_mse_of_a_checkpoint_is_that_of_its_training(pretraining, pretrained, tmp_path):
     work_dir, output = pretrained
-    run_tool('tools/test.py', pretraining, work_dir / 'epoch_2.pth', '--work-dir', tmp_path,
-             '--show-dir', tmp_path / 'pictures', '--cfg-options', 'test_dataloader.batch_size=1')
+    assert run_inside('tools/test.py', pretraining, work_dir / 'epoch_2.pth', '--work-dir', tmp_path,
+                      '--show-dir', tmp_path / 'pictures', '--cfg-options', 'test_dataloader.batch_size=1') == 0
     loss = json.loads((tmp_path / 'metrics.json').read_text())['metrics']['held_out_mse']
     assert float(re.findall(r'held_out_mse: ([\d.]+)', output)[-1]) == pytest.approx(loss, abs=1e-4)
     pictures = list((tmp_path / 'pictures').glob('*.png'))

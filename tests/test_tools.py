@@ -3,10 +3,12 @@ import json
 import re
 
 import cv2
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
-from .conftest import run_tool
+from .conftest import run_inside, run_tool
 
 NOISE = ['OneDL', 'MultiScaleDeformableAttention', 'jit.interface', 'meshgrid', 'avg_non_ignore',
          'reduce_zero_label` will be', 'LayerDecay', 'FileClient', 'HardDiskBackend', 'prefix is not set', 'Warning',
@@ -32,7 +34,7 @@ def test_test_prints_and_writes_the_metrics(config, trained, tmp_path):
     assert set(results['classes']['7']) >= {'IoU', 'Acc', 'Dice', 'Fscore'}
     mean = sum(row['IoU'] for row in results['classes'].values()) / 11
     assert results['metrics']['mIoU'] == pytest.approx(mean, abs=.01)
-    labels = [cv2.imread(str(path), cv2.IMREAD_UNCHANGED) for path in (tmp_path / 'labels').glob('*.png')]
+    labels = [np.array(Image.open(path)) for path in (tmp_path / 'labels').glob('*.png')]  # indices, with a palette
     assert len(labels) == 5 and all(label.shape == (32, 32) and label.max() < 11 for label in labels)
     pictures = list((tmp_path / 'pictures').glob('*.png'))
     assert len(pictures) == 5
@@ -58,7 +60,7 @@ tta_pipeline = [dict(type='LoadImageFromFile'), dict(type='TestTimeAug', transfo
 
 def test_validation_in_training_equals_the_reloaded_checkpoint(config, trained, tmp_path):
     work_dir, output = trained
-    run_tool('tools/test.py', config, work_dir / 'iter_6.pth', '--work-dir', tmp_path)
+    assert run_inside('tools/test.py', config, work_dir / 'iter_6.pth', '--work-dir', tmp_path) == 0
     metrics = json.loads((tmp_path / 'metrics.json').read_text())['metrics']
     last = re.findall(r'Iter\(val\).*mIoU: ([\d.]+)', output)[-1]
     assert float(last) == pytest.approx(metrics['mIoU'], abs=1e-3)
@@ -79,20 +81,21 @@ def test_resuming_is_exact(config, trained, tmp_path, workers):
         assert torch.equal(state['exp_avg'], resumed['optimizer']['state'][key]['exp_avg'])
 
 
-def test_resuming_with_a_longer_schedule_says_so(config, trained, tmp_path):
+def test_resuming_with_a_longer_schedule_says_so(config, trained, tmp_path, capsys):
     work_dir, _ = trained
-    output = run_tool('tools/train.py', config, '--resume', work_dir / 'iter_6.pth', '--work-dir', tmp_path,
-                      '--cfg-options', 'train_cfg.max_iters=7')
+    assert run_inside('tools/train.py', config, '--resume', work_dir / 'iter_6.pth', '--work-dir', tmp_path,
+                      '--cfg-options', 'train_cfg.max_iters=7') == 0
+    output = capsys.readouterr().out
     assert 'ends after 6 iterations, the config\'s after 7' in output
 
 
-def test_resuming_from_a_moved_work_dir(config, trained, tmp_path):
+def test_resuming_from_a_moved_work_dir(config, trained, tmp_path, capsys):
     work_dir, _ = trained
     for name in ('iter_3.pth', 'iter_6.pth', 'last_checkpoint'):
         (tmp_path / name).write_bytes((work_dir / name).read_bytes())
     (tmp_path / 'iter_6.pth').rename(tmp_path / 'elsewhere')
-    output = run_tool('tools/train.py', config, '--resume', '--work-dir', tmp_path)
-    assert 'resumed epoch: 0, iter: 3' in output
+    assert run_inside('tools/train.py', config, '--resume', '--work-dir', tmp_path) == 0
+    assert 'resumed epoch: 0, iter: 3' in capsys.readouterr().out
 
 
 def test_two_processes_take_the_step_of_one(config, tmp_path):
@@ -105,9 +108,9 @@ def test_two_processes_take_the_step_of_one(config, tmp_path):
                        # a step in proportion to the gradient: Adam's first has the same length whatever it is
                        "optim_wrapper = dict(optimizer=dict(_delete_=True, type='SGD', lr=.1))\n"
                        "param_scheduler = []\n")
-    run_tool('tools/train.py', overlay, '--work-dir', tmp_path / 'one')
-    run_tool('tools/train.py', overlay, '--work-dir', tmp_path / 'start', '--cfg-options',
-             'optim_wrapper.optimizer.lr=0')
+    assert run_inside('tools/train.py', overlay, '--work-dir', tmp_path / 'one') == 0
+    assert run_inside('tools/train.py', overlay, '--work-dir', tmp_path / 'start', '--cfg-options',
+                      'optim_wrapper.optimizer.lr=0') == 0
     output = run_tool('tools/dist_train.sh', overlay, 2, '--work-dir', tmp_path / 'two', '--cfg-options',
                       'train_dataloader.batch_size=2')
     assert not [line for line in output.splitlines() if any(noise in line for noise in NOISE)]
@@ -121,23 +124,24 @@ def test_two_processes_take_the_step_of_one(config, tmp_path):
 
 def test_statistics_of_two_processes_are_those_in_the_checkpoint(config, tmp_path):
     output = run_tool('tools/dist_train.sh', config, 2, '--work-dir', tmp_path)  # SyncBN, so BN
-    run_tool('tools/test.py', config, tmp_path / 'iter_6.pth', '--work-dir', tmp_path)
+    assert run_inside('tools/test.py', config, tmp_path / 'iter_6.pth', '--work-dir', tmp_path) == 0
     metrics = json.loads((tmp_path / 'metrics.json').read_text())['metrics']
     assert float(re.findall(r'mIoU: ([\d.]+)', output)[-1]) == pytest.approx(metrics['mIoU'], abs=1e-3)
 
 
 def test_testing_in_two_processes_counts_every_image_once(config, trained, tmp_path):
     work_dir, _ = trained
-    run_tool('tools/test.py', config, work_dir / 'iter_6.pth', '--work-dir', tmp_path / 'one')
+    assert run_inside('tools/test.py', config, work_dir / 'iter_6.pth', '--work-dir', tmp_path / 'one') == 0
     run_tool('tools/dist_test.sh', config, work_dir / 'iter_6.pth', 2, '--work-dir', tmp_path / 'two')
     one, two = (json.loads((tmp_path / name / 'metrics.json').read_text()) for name in ('one', 'two'))
     assert one['classes'] == two['classes'] and one['metrics']['mIoU'] == two['metrics']['mIoU']
 
 
-def test_half_precision_runs_in_float32_with_one_warning(config, tmp_path):
-    output = run_tool('tools/train.py', config, '--work-dir', tmp_path, '--cfg-options',
+def test_half_precision_runs_in_float32_with_one_warning(config, tmp_path, capsys):
+    assert run_inside('tools/train.py', config, '--work-dir', tmp_path, '--cfg-options',
                       'optim_wrapper.type=AmpOptimWrapper', 'optim_wrapper.loss_scale=dynamic',
-                      'train_cfg.max_iters=1', 'train_cfg.val_interval=1')
+                      'train_cfg.max_iters=1', 'train_cfg.val_interval=1') == 0
+    output = capsys.readouterr().out
     if torch.cuda.is_available():
         assert 'float32' not in output
     else:

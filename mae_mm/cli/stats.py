@@ -19,7 +19,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description='Mean and deviation of each band of a folder of images')
     parser.add_argument('folder', metavar='DIR', help='images, flat or nested, of one number of bands')
     parser.add_argument('--out', metavar='FILE', help='default: work_dirs/stats/NAME OF DIR.json')
-    parser.add_argument('--nodata', type=_number_or_nan, metavar='VALUE',
+    parser.add_argument('--nodata', type=_number, metavar='VALUE',
                         help=f'value of pixels without data, {NAN} for NaN and infinity; they are left out')
     args = parser.parse_args(argv)
 
@@ -35,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> None:
           f'--cfg-options statistics={out}')
 
 
-def _number_or_nan(text: str) -> float | str:
+def _number(text: str) -> float | str:
     value = float(text)
     if math.isfinite(value):
         return value

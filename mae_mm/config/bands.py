@@ -161,7 +161,7 @@ def _settle_pipeline(pipeline: list, statistics: Mapping[str, Any]) -> list[str]
 
 
 def _settle_start(cfg: Config) -> None:
-    rule = cfg.bands = [cfg.bands] if isinstance(cfg.bands, int) else list(cfg.bands)
+    rule = cfg.bands = [cfg.bands] if isinstance(cfg.bands, (int, str)) else list(cfg.bands)
     start: Any = cfg.model.backbone.get('init_cfg')
     if isinstance(start, dict) and start.get('type') == 'Pretrained':
         start['bands'] = rule
