@@ -149,7 +149,6 @@ def test_every_tool_takes_any_bands(folders, tmp_path, number, capsys, monkeypat
     knn = config_of(folders, number, tmp_path, 'knn/vit_knn_folder', HEAD)
     assert run_inside('tools/knn.py', knn, start, '-k', 1, *options[:3]) == 0
     assert run_inside('tools/probe.py', pretrain, start, '--train', folders / number, '--test', folders / number) == 0
-    capsys.readouterr()
     assert run_inside('tools/inspect_checkpoint.py', start) == 0
     assert f'patch 8, {number} channels' in capsys.readouterr().out
     assert run_inside('tools/model_converters/beit2mmseg.py', start, 'encoder.pth') == 0
