@@ -92,6 +92,16 @@ def test_an_installed_package_has_its_configs_from_any_folder(site, tmp_path):
                      str(site / 'mae_mm/.mim/configs/pretrain/mae_vit_folder.py')]
 
 
+def test_compiled_configs_are_no_configs(site, tmp_path):
+    out = run_python("import compileall; from mae_mm.config.names import config_names, resources\n"
+                     "from mae_mm.cli.test import evaluation_sets\n"
+                     "before = config_names(), evaluation_sets()\n"
+                     "assert compileall.compile_dir(resources(), quiet=2)  # as pip does\n"
+                     "print((config_names(), evaluation_sets()) == before, '__pycache__' in before[1])",
+                     tmp_path, site)
+    assert out == 'True False'
+
+
 def test_the_configs_of_a_checkout_are_its_own():
     assert (resources() / 'configs').resolve() == ROOT / 'configs' and 'pretrain/mae_vit_folder' in config_names()
 

@@ -3,7 +3,6 @@
     mae-mm test CONFIG CHECKPOINT [--eval mIoU ...] [--on imagenet-a] [--out DIR] [--show-dir DIR] [--tta]
 """
 import argparse
-import os
 from collections.abc import Sequence
 
 from mmengine.config import Config
@@ -50,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def evaluation_sets() -> list[str]:
-    return sorted(name.removesuffix('.py') for name in os.listdir(EVALUATION))
+    return sorted(path.stem for path in EVALUATION.glob('*.py'))  # an installed package has __pycache__ there
 
 
 def set_up_test(cfg: Config, args: argparse.Namespace) -> None:
