@@ -169,7 +169,8 @@ def test_starting_from_rgb_is_reported(folders, tmp_path, capsys, monkeypatch):
     assert 'bands 0 from 2, 1 from 1, 2 from 0, 3 and 4 new, from the mean of all' in capsys.readouterr().out
     pretrain = config_of(folders, '5', tmp_path, 'pretrain/mae_vit_folder',
                          "model['decoder'] = dict(embed_dims=16, num_layers=1, num_heads=2)\n")
-    assert run_inside('tools/train.py', pretrain, *options, 'load_from=rgb.pth', 'bands=2,1,0,None,None') == 0
+    assert run_inside('tools/train.py', pretrain, '--overwrite', *options, 'load_from=rgb.pth',
+                      'bands=2,1,0,None,None') == 0
     assert '0 newly initialised; 0 ignored; bands 0 from 2' in capsys.readouterr().out
 
 

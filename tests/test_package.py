@@ -54,7 +54,7 @@ def test_a_wheel_holds_configs_tools_and_types(site):
     package = site / 'mae_mm'
     for name in ('configs', 'tools'):
         held = {str(path.relative_to(package / '.mim')) for path in (package / '.mim' / name).rglob('*')
-                if path.is_file()}
+                if path.is_file() and '__pycache__' not in path.parts}
         here = {str(path.relative_to(ROOT)) for path in (ROOT / name).rglob('*')
                 if path.is_file() and '__pycache__' not in path.parts}
         assert held == here and held

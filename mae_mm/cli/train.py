@@ -45,10 +45,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     check_data(cfg, ('train_dataloader', 'val_dataloader'))
     settle(cfg, ('train_dataloader', 'val_dataloader'))
     fit_to_hardware(cfg, args.launcher)
-    if start is not None:
-        check_resumed(cfg, start)
+    differs = check_resumed(cfg, start) if start is not None else None
     with claimed(cfg.work_dir, start, args.overwrite):
         runner = build_runner(cfg)
+        if differs:
+            runner.logger.warning(differs)
         try:
             runner.train()
         except KeyboardInterrupt:

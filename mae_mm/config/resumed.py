@@ -1,5 +1,4 @@
 """What a run that goes on says otherwise than the run that it goes on with."""
-import logging
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -8,7 +7,6 @@ from mmengine.config import Config
 
 from ..checkpoint.reading import meta_of, read_checkpoint
 from ..errors import InputError
-from ..progress import tell
 from .stored import parsed
 
 # Sections that a resumed run takes from the checkpoint, so that other values in the config would change nothing.
@@ -23,15 +21,15 @@ READ_BY_RUNS = ('model', 'train_dataloader', 'val_dataloader', 'train_cfg', 'val
 SHOWN = 8
 
 
-def check_resumed(cfg: Config, path: str) -> None:
-    """Compare a config with that of the checkpoint that it goes on from, and list what differs.
+def check_resumed(cfg: Config, path: str) -> str | None:
+    """Compare a config with that of the checkpoint that it goes on from; what differs, in a line for the log.
 
     Raises:
         ValueError: a difference that a resumed run cannot follow.
     """
     text = meta_of(read_checkpoint(path)).get('cfg')
     if not isinstance(text, str):
-        return
+        return None
     before, now = dict(_flat(parsed(text, path), '')), dict(_flat(cfg._cfg_dict.to_dict(), ''))
     changed = {key: (before.get(key), now.get(key)) for key in {**before, **now}
                if before.get(key) != now.get(key) and not re.fullmatch(f'{LEFT_OUT}|{OF_MACHINES}', key)}
@@ -41,10 +39,11 @@ def check_resumed(cfg: Config, path: str) -> None:
                              f'follow; leave it as it was, or start a new run from its weights: --cfg-options '
                              f'load_from={path}')
     read = {key: pair for key, pair in changed.items() if key.split('.')[0] in READ_BY_RUNS}
-    if read:
-        lines = [f'{key}: {old!r} -> {new!r}' for key, (old, new) in sorted(read.items())[:SHOWN]]
-        more = f'; and {len(read) - SHOWN} more' if len(read) > SHOWN else ''
-        tell(f'This run differs from the one that it goes on with: {"; ".join(lines)}{more}', logging.WARNING)
+    if not read:
+        return None
+    lines = [f'{key}: {old!r} -> {new!r}' for key, (old, new) in sorted(read.items())[:SHOWN]]
+    more = f'; and {len(read) - SHOWN} more' if len(read) > SHOWN else ''
+    return f'This run differs from the one that it goes on with: {"; ".join(lines)}{more}'
 
 
 def _flat(node: Any, path: str) -> Iterator[tuple[str, Any]]:
