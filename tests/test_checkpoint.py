@@ -16,6 +16,7 @@ from mmengine.logging import HistoryBuffer
 from mae_mm.checkpoint import AtomicBackend, convert, load_into, load_weights, loading, read_checkpoint, recognise
 from mae_mm.checkpoint.loading import encoder_of
 from mae_mm.checkpoint.writing import from_plain, to_plain
+from mae_mm.errors import InputError
 from mae_mm.models import MAE
 from mae_mm.models.position import resize_pos_embed
 
@@ -237,3 +238,15 @@ def test_a_rectangles_grid_survives_the_file(tmp_path, prefix):
     target.init_weights()
     expected = resize_pos_embed(source.pos_embed, (2, 6), (6, 2))
     assert torch.equal(target.pos_embed, expected) and not torch.equal(target.pos_embed, source.pos_embed)
+
+
+def test_another_number_of_heads_is_refused(tmp_path):
+    sizes = dict(img_size=32, patch_size=8, embed_dims=24, num_layers=1)
+    torch.save(dict(state_dict=MAE(num_heads=3, **sizes).state_dict()), tmp_path / 'three.pth')
+    for heads in (4, 3):
+        model = MAE(num_heads=heads, init_cfg=dict(type='Pretrained', checkpoint=str(tmp_path / 'three.pth')), **sizes)
+        if heads == 3:
+            model.init_weights()
+            continue
+        with pytest.raises(InputError, match='has 3 attention heads in the file and 4 in the model; set num_heads=3'):
+            model.init_weights()

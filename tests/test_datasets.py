@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from mae_mm.datasets import ClassFolder, EpochSampler, ImageFolder, LoadImage
+from mae_mm.datasets.pairs import stems_in
 from mae_mm.datasets.splitting import held_out
 from mae_mm.errors import InputError
 
@@ -116,3 +117,20 @@ def test_an_image_of_a_billion_pixels_is_not_decoded(tmp_path):
     with pytest.raises(InputError, match='4x5 are 20 pixels, more than max_pixels=19'):
         LoadImage(max_pixels=19).transform(dict(img_path=str(tmp_path / 'b.png')))
     assert Image.MAX_IMAGE_PIXELS == limit
+
+
+def test_a_share_of_a_list_is_held_out_too(images, tmp_path):
+    names = sorted(str(path.relative_to(images)) for path in images.rglob('*.png'))
+    (tmp_path / 'list.txt').write_text('\n'.join(names))
+    train, rest = ([sample['img_path'] for sample in ImageFolder(
+        data_root=str(images), ann_file=str(tmp_path / 'list.txt'), held_out=.3, split=split).load_data_list()]
+        for split in ('train', 'held_out'))
+    assert rest and not set(train) & set(rest) and len(train) + len(rest) == len(names)
+
+
+def test_folders_that_link_to_themselves_end(tmp_path):
+    (tmp_path / 'a').mkdir()
+    (tmp_path / 'a' / 'x.png').write_bytes(b'')
+    for name in 'bc':
+        (tmp_path / 'a' / name).symlink_to(tmp_path / 'a')
+    assert stems_in(str(tmp_path / 'a'), ('.png', )) == {'x': str(tmp_path / 'a' / 'x.png')}

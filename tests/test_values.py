@@ -3,6 +3,7 @@ import pytest
 
 from mae_mm.config import read_config
 from mae_mm.errors import InputError
+from mae_mm.models import MAE
 
 PRETRAIN, SEGMENT, FINETUNE = 'pretrain/mae_vit_folder', 'mae/upernet_folder', 'finetune/vit_folder'
 
@@ -36,3 +37,12 @@ def test_nonsense_is_refused(config, setting, value, said):
     with pytest.raises(InputError) as told:
         read_config(config, {setting: value})
     assert said in str(told.value)
+
+
+@pytest.mark.parametrize('argument, value', [
+    ('img_size', (224, )), ('img_size', 512.), ('img_size', (32, 32, 32)), ('img_size', 0), ('img_size', 'big'),
+    ('drop_path_rate', 2), ('drop_path_rate', -.1), ('drop_path_rate', float('nan')), ('out_indices', {1: 1}),
+    ('out_indices', 1.5), ('out_indices', [])])
+def test_arguments_of_the_backbone(argument, value):
+    with pytest.raises(InputError, match=argument):
+        MAE(**{**dict(img_size=32, patch_size=8, embed_dims=16, num_layers=2, num_heads=2), argument: value})

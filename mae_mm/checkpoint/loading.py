@@ -150,10 +150,18 @@ def _with_grids(model: nn.Module, weights: Mapping[str, Tensor], grid: Any, bias
         own = getattr(model.get_submodule(prefix[:-1]), 'grid', None)
         if own is not None:  # not so in backbones of other packages, which resize nothing
             facts = metadata.setdefault(prefix[:-1], {})
+            _check_heads(model.get_submodule(prefix[:-1]), facts.get('num_heads'), prefix[:-1] or 'the encoder')
             told = facts.get('grid') if grid is None else grid
             facts['grid'] = decide_grid(weights[name].shape[1] - 1, rows, told, own)
             facts['bias_resize'] = bias_resize
     return metadata
+
+
+def _check_heads(module: Any, told: int | None, name: str) -> None:
+    """Refuse another number of attention heads: the weights have the same shapes, and compute something else."""
+    own = module.layers[0].attn.num_heads
+    if told is not None and told != own:
+        raise InputError(f'{name} has {told} attention heads in the file and {own} in the model; set num_heads={told}')
 
 
 def initialise_backbone(backbone: BaseModule, source: str | None) -> None:

@@ -78,6 +78,13 @@ class ImageFolder(_Folder):
         chosen = held_out(samples, self.held_out)  # paths in the folder
         return [path for path in samples if (path in chosen) == (self.split == 'held_out')]
 
+    def load_data_list(self) -> list[dict]:
+        samples = super().load_data_list()
+        if not self.ann_file or not self.held_out:
+            return samples
+        chosen = held_out([sample['img_path'] for sample in samples], self.held_out)
+        return [sample for sample in samples if (sample['img_path'] in chosen) == (self.split == 'held_out')]
+
 
 @DATASETS.register_module()
 class ClassFolder(_Folder):

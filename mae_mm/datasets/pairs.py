@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from PIL import Image
 
 from ..errors import InputError, listed
+from .files import files_in
 from .reading import IMAGE_SUFFIXES, size_in_header
 from .splitting import held_out
 
@@ -155,16 +156,15 @@ def stems_in(folder: str, suffixes: Sequence[str], any_case: bool = True) -> dic
         ValueError: two files that differ in their suffix alone.
     """
     found: dict[str, str] = {}
-    for base, _, names in os.walk(folder, followlinks=True):
-        for name in names:
-            suffix = _suffix(name.lower() if any_case else name, suffixes)
-            if name[0] == '.' or suffix is None:
-                continue
-            path = os.path.join(base, name)
-            other = found.setdefault(os.path.relpath(path, folder)[:-len(suffix)], path)
-            if other != path:
-                raise InputError(f'{min(path, other)} and {max(path, other)} have one name: which is meant? Keep one '
-                                 'of them')
+    for name in files_in(folder):
+        suffix = _suffix(name.lower() if any_case else name, suffixes)
+        if suffix is None:
+            continue
+        path = os.path.join(folder, name)
+        other = found.setdefault(name[:-len(suffix)], path)
+        if other != path:
+            raise InputError(f'{min(path, other)} and {max(path, other)} have one name: which is meant? Keep one of '
+                             'them')
     return dict(sorted(found.items()))
 
 

@@ -1,4 +1,6 @@
 """Sizes of Vision Transformers by name."""
+from collections.abc import Sequence
+from numbers import Integral
 from typing import Any
 
 from ..checkpoint.architectures import ARCHITECTURES
@@ -20,3 +22,26 @@ def sizes_of(arch: str | None, given: dict[str, Any]) -> dict[str, Any]:
         raise InputError(f'arch={arch!r} sets all sizes, so {", ".join(f"{k}={v}" for k, v in chosen.items())} '
                          'would have no effect; give arch alone, or arch=None with the sizes')
     return ARCHITECTURES[arch]
+
+
+def sides_of(img_size: int | Sequence[int]) -> tuple[int, int]:
+    """``(height, width)`` of a side or of both.
+
+    Raises:
+        ValueError: neither one nor two whole numbers from 1 on.
+    """
+    sides = tuple(img_size) if isinstance(img_size, (list, tuple)) else (img_size, img_size)
+    if len(sides) != 2 or not all(isinstance(side, Integral) and side > 0 for side in sides):
+        raise InputError(f'img_size={img_size!r} is neither a side in pixels nor (height, width)')
+    return int(sides[0]), int(sides[1])
+
+
+def rising_rates(highest: float, num_layers: int) -> list[float]:
+    """Rates of stochastic depth, from 0 at the first layer to the highest at the last.
+
+    Raises:
+        ValueError: a rate that is not from 0 to 1.
+    """
+    if not 0 <= highest < 1:
+        raise InputError(f'drop_path_rate={highest} is not from 0 up to 1')
+    return [highest * i / max(num_layers - 1, 1) for i in range(num_layers)]

@@ -16,7 +16,7 @@ from ..errors import InputError
 from ..registry import MODELS
 from . import position
 from .access import LayerAccess, layer_places
-from .architectures import sizes_of
+from .architectures import rising_rates, sides_of, sizes_of
 from .attention import BiasTable
 from .bias_cache import BiasCache
 from .freezing import parts_to_freeze
@@ -90,14 +90,13 @@ class MAE(LayerAccess, OnGrid):
         self.rel_pos_bias = rel_pos_bias
         self.with_cp = with_cp
         self.out_type = out_type
-        height, width = (img_size, img_size) if isinstance(img_size, int) else img_size
-        self.grid = self.grid_of(height, width)
+        self.grid = self.grid_of(*sides_of(img_size))
         self.out_indices = self._checked_outputs(out_indices)
 
         self.patch_embed = PatchEmbed(in_channels, embed_dims, patch_size)
         self.cls_token = nn.Parameter(torch.zeros(1, 1, embed_dims))
         self.pos_embed = nn.Parameter(position.sincos_position(embed_dims, self.grid))
-        drop_path_rates = [drop_path_rate * i / max(num_layers - 1, 1) for i in range(num_layers)]
+        drop_path_rates = rising_rates(drop_path_rate, num_layers)
         self.layers = nn.ModuleList([
             EncoderLayer(embed_dims, num_heads, mlp_ratio, attn_drop_rate, rate, init_values,
                          self.grid if rel_pos_bias else None) for rate in drop_path_rates
