@@ -1,5 +1,6 @@
 """What the command line says: help, the first lines of a run, how it stops; small folders; ports; names of runs."""
 import logging
+import multiprocessing
 import os
 import re
 import subprocess
@@ -168,3 +169,12 @@ def test_tasks_of_slurm_share_a_port_of_their_own(script, tmp_path):
 
     assert port(PORT='1234') == 1234 and all(20000 <= port() < 30000 for _ in range(3))
     assert len({port() for _ in range(5)}) > 1
+
+
+@pytest.mark.parametrize('persistent', [True, False])
+def test_workers_end_with_the_run_that_started_them(config, tmp_path, persistent):
+    before = set(multiprocessing.active_children())
+    workers = [f'{name}.{key}' for name in ('train_dataloader', 'val_dataloader')
+               for key in ('num_workers=1', f'persistent_workers={persistent}')]
+    assert run_inside('tools/train.py', config, '--work-dir', tmp_path, '--cfg-options', *workers) == 0
+    assert set(multiprocessing.active_children()) <= before

@@ -75,6 +75,36 @@ class Runner(_Runner):
             target = f'{os.path.splitext(target)[0]}_as_run.py'
         self.cfg.dump(target)
 
+    def train(self) -> Any:
+        """mmengine's; data loaders' workers end with it."""
+        try:
+            return super().train()
+        finally:
+            self._end_workers()
+
+    def val(self) -> dict[str, float]:
+        """mmengine's; data loaders' workers end with it."""
+        try:
+            return super().val()
+        finally:
+            self._end_workers()
+
+    def test(self) -> dict[str, float]:
+        """mmengine's; data loaders' workers end with it."""
+        try:
+            return super().test()
+        finally:
+            self._end_workers()
+
+    def _end_workers(self) -> None:
+        """Else the garbage collector waits five seconds for each, in the middle of the next run of a notebook."""
+        for loop in (self._train_loop, self._val_loop, self._test_loop):
+            for owner in (getattr(loop, 'dataloader', None), getattr(loop, 'dataloader_iterator', None)):
+                iterator: Any = getattr(owner, '_iterator', None)
+                if owner is not None and hasattr(iterator, '_shutdown_workers'):
+                    iterator._shutdown_workers()
+                    owner._iterator = None
+
     def scale_lr(self, optim_wrapper: Any, auto_scale_lr: dict | None = None) -> None:
         """mmengine's, which leaves out that gradients of several batches make one step."""
         if auto_scale_lr:
