@@ -31,7 +31,7 @@ def sides_of(img_size: int | Sequence[int]) -> tuple[int, int]:
         ValueError: neither one nor two whole numbers from 1 on.
     """
     sides = tuple(img_size) if isinstance(img_size, (list, tuple)) else (img_size, img_size)
-    if len(sides) != 2 or not all(isinstance(side, Integral) and side > 0 for side in sides):
+    if len(sides) != 2 or not all(isinstance(side, Integral) and int(side) > 0 for side in sides):
         raise InputError(f'img_size={img_size!r} is neither a side in pixels nor (height, width)')
     return int(sides[0]), int(sides[1])
 
