@@ -80,6 +80,21 @@ def test_a_signal_in_an_iteration_config(config, trained, tmp_path):
     assert same_weights(trained[0] / 'iter_6.pth', tmp_path / 'w' / 'iter_6.pth')
 
 
+def test_a_signal_to_all_processes_of_a_run_leaves_its_workers_be(epochs, tmp_path):
+    run = subprocess.Popen(
+        [sys.executable, '-m', 'mae_mm', 'train', str(epochs[0]), '--work-dir', str(tmp_path / 'w'), '--cfg-options',
+         'train_cfg.max_epochs=100000', 'train_dataloader.num_workers=1', 'train_dataloader.persistent_workers=True'],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True)
+    output = ''
+    while 'Saving checkpoint at 1 epochs' not in output and run.poll() is None:
+        output += run.stdout.readline()
+    os.killpg(run.pid, signal.SIGTERM)
+    output += run.communicate(timeout=60)[0]
+    assert run.returncode == 75, output[-2000:]
+    assert 'stopped by SIGTERM' in output and 'Traceback' not in output
+    assert latest_checkpoint(str(tmp_path / 'w'))
+
+
 def test_checkpoints_by_the_clock_are_replaced(epochs, tmp_path):
     config, straight = epochs
     assert run_inside(TRAIN, config, '--work-dir', tmp_path / 'w', '--cfg-options',

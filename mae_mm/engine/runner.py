@@ -1,4 +1,5 @@
 """mmengine's runner, which reads checkpoints safely and loads them loudly."""
+import functools
 import logging
 import os
 import re
@@ -18,6 +19,7 @@ from ..checkpoint.reading import read_checkpoint
 from ..errors import InputError
 from ..registry import RUNNERS
 from .resume import incomplete
+from .stopping import start_worker
 
 # mmengine's notes on its own deprecated parts, which it uses by itself.
 _LOG_NOISE = re.compile(r'"FileClient" will be deprecated|"HardDiskBackend" is the alias|'
@@ -74,6 +76,13 @@ class Runner(_Runner):
         if self.cfg.filename and os.path.realpath(target) == os.path.realpath(self.cfg.filename):
             target = f'{os.path.splitext(target)[0]}_as_run.py'
         self.cfg.dump(target)
+
+    @staticmethod
+    def build_dataloader(*args: Any, **kwargs: Any) -> Any:
+        """mmengine's, whose workers leave signals to the run."""
+        loader = _Runner.build_dataloader(*args, **kwargs)
+        loader.worker_init_fn = functools.partial(start_worker, loader.worker_init_fn)
+        return loader
 
     def train(self) -> Any:
         """mmengine's; data loaders' workers end with it."""

@@ -2,6 +2,7 @@
 import contextlib
 import signal
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -13,6 +14,17 @@ from ..registry import HOOKS
 from .checkpoints import CheckpointHook
 
 SIGNALS = [getattr(signal, name) for name in ('SIGTERM', 'SIGHUP', 'SIGUSR1') if hasattr(signal, name)]
+
+
+def start_worker(then: Callable[[int], None] | None, worker_id: int) -> None:
+    """The first thing that a data loader's worker does: leave signals to the run, which ends its workers itself.
+
+    Clusters signal all processes of a run, and a worker that ends takes the run with it before anything is saved.
+    """
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+    if then is not None:
+        then(worker_id)
 
 
 @HOOKS.register_module()
