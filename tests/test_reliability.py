@@ -80,6 +80,13 @@ def test_a_signal_in_an_iteration_config(config, trained, tmp_path):
     assert same_weights(trained[0] / 'iter_6.pth', tmp_path / 'w' / 'iter_6.pth')
 
 
+def test_a_signal_where_the_schedule_saves_keeps_that_checkpoint(config, tmp_path):
+    hooked = with_hook(config, tmp_path, "dict(type='mae_mm.SignalAt', at=3)")  # every third is saved, and all kept
+    assert run_inside(TRAIN, hooked, '--work-dir', tmp_path / 'w') == 75
+    assert run_inside(TRAIN, config, '--work-dir', tmp_path / 'w', '--resume') == 0
+    assert {path.name for path in (tmp_path / 'w').glob('*.pth')} == {'iter_3.pth', 'iter_6.pth'}
+
+
 def test_a_signal_to_all_processes_of_a_run_leaves_its_workers_be(epochs, tmp_path):
     run = subprocess.Popen(
         [sys.executable, '-m', 'mae_mm', 'train', str(epochs[0]), '--work-dir', str(tmp_path / 'w'), '--cfg-options',

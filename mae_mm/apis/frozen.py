@@ -23,7 +23,6 @@ from .report import as_json
 UNTRAINED = 'untrained'
 Labelled = tuple[Tensor, Tensor]
 LOADERS = ('train_dataloader', 'test_dataloader')
-NEIGHBOURS = (1, 10, 20, 100)
 
 
 class FrozenFeatures:

@@ -16,6 +16,7 @@ from .reading import datasets_of, steps_of
 
 # Argument of the backbone -> its default, and that of mmsegmentation's MAE.
 SEGMENTATION = {'rel_pos_bias': (False, True), 'init_values': (None, 0.1), 'final_norm': (True, False)}
+PARTS = ('per_class', 'indices', 'ann_file')  # settings of a data set that choose among its files
 COUNTED_IN_FULL = 4  # batches: of a folder with more files than that nobody asks the number
 
 
@@ -119,7 +120,8 @@ def _settle_batch(cfg: Config) -> None:
     batch = loader.get('batch_size')
     if not isinstance(batch, int) or batch < 1:
         raise InputError(f'train_dataloader.batch_size={batch} is not a whole number from 1 on')
-    part = loader.dataset.type == SEGMENTATION_FOLDER  # whose folder holds label maps and other splits too
+    # The folder of a segmentation holds label maps and other splits too; others may use a part of theirs.
+    part = loader.dataset.type == SEGMENTATION_FOLDER or any(loader.dataset.get(key) for key in PARTS)
     if not part and len(list(islice(_files(loader.dataset), COUNTED_IN_FULL * batch * processes))) == (
             COUNTED_IN_FULL * batch * processes):
         return

@@ -67,6 +67,8 @@ class CheckpointHook(_CheckpointHook):
         """Save between two checkpoints of the schedule; the path."""
         name = f'iter_{runner.iter + 1}.pth'
         path = os.path.join(str(self.out_dir), name)
+        if path == self.last_ckpt and os.path.isfile(path):  # the schedule has just saved this step, and keeps it
+            return path
         with self._replacing(runner):
             runner.message_hub.update_info(INTERIM, path)
             runner.message_hub.update_info('last_ckpt', path)
