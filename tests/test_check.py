@@ -38,5 +38,10 @@ def test_all_images_that_cannot_be_used_are_named_at_once(tmp_path, capsys):
         cv2.imwrite(str(tmp_path / f's/labels/{i:02d}.png'), label)
     rest = ('mae/upernet_folder', '--cfg-options', f'data_root={tmp_path}/s', 'crop_size=32,32', 'width=16',
             'model.backbone.init_cfg=None', 'model.backbone.out_indices=[0,0,1,1]', *SMALL)
-    assert run_inside('check', *rest) == 2  # a run stops at the first of them
-    assert 'label 77 is no class' in capsys.readouterr().err
+    image = (tmp_path / 's/images/07.jpg').read_bytes()
+    (tmp_path / 's/images/07.jpg').write_bytes(image[:len(image) // 2])
+    assert run_inside('check', rest[0], '--out', tmp_path / 'report.json', *rest[1:]) == 1
+    report = json.loads((tmp_path / 'report.json').read_text())
+    told = ' '.join(text for part in report['data'].values() for text in part['cannot_be_used'])
+    assert all(name in told for name in ('02.png: label 77 is no class', '05.png: label 77 is no class'))
+    assert 'cannot be used' in capsys.readouterr().out

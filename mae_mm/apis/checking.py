@@ -3,7 +3,6 @@ import resource
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -31,7 +30,8 @@ def check_run(config: str, options: dict[str, Any] | None = None) -> dict[str, A
 
     Returns:
         dict: ``data`` (of each loader: images, sizes, classes, what cannot be used, copies), ``in_both`` (images of
-        training and validation alike) and ``run``, with memory and an estimate of the time.
+        training and validation alike) and ``run``, with memory and an estimate of the time (None if some images
+        cannot be used).
 
     Raises:
         ValueError: what would stop the run before its first step.
@@ -52,8 +52,8 @@ def check_run(config: str, options: dict[str, Any] | None = None) -> dict[str, A
             runner._val_loop = runner.build_val_loop(runner._val_loop)
             loaders['val'] = runner.val_loop.dataloader
         runner._init_model_weights()
-        report: dict[str, Any] = dict(data={name: look_through(loader.dataset) for name, loader in loaders.items()},
-                                      run=try_steps(runner))
+        report: dict[str, Any] = dict(data={name: look_through(loader.dataset) for name, loader in loaders.items()})
+        report['run'] = None if _unusable(report) else try_steps(runner)  # which would stop at the first
         hashes = [set(told.pop('hashes')) for told in report['data'].values()]
         report['in_both'] = len(set.intersection(*hashes)) if len(hashes) > 1 else 0
     return report
@@ -114,7 +114,7 @@ def try_steps(runner: Runner) -> dict[str, Any]:
                 hours=(step + waiting) * runner.max_iters / 3600, memory_bytes=int(memory))
 
 
-def lines_of(report: dict[str, Any]) -> Sequence[str]:
+def lines_of(report: dict[str, Any]) -> list[str]:
     """A report in words."""
     lines = []
     for name, told in report['data'].items():
@@ -135,6 +135,8 @@ def lines_of(report: dict[str, Any]) -> Sequence[str]:
     if report['in_both']:
         lines.append(f'{report["in_both"]} images are in both the training and the validation data')
     run = report['run']
+    if run is None:
+        return [*lines, 'no step was tried, as some images cannot be used']
     lines.append(f'model: {run["parameters"]:,} parameters; losses of {STEPS} steps '
                  + ', '.join(f'{loss:.4f}' for loss in run['losses']))
     lines.append(f'on {run["device"]}: {run["seconds_a_step"]:.3f} s a step and {run["seconds_of_reading"]:.3f} s of '
@@ -147,6 +149,10 @@ def _duration(hours: float) -> str:
     return f'about {hours:.1f} hours' if hours >= 2 else f'about {max(1, round(60 * hours))} minutes'
 
 
+def _unusable(report: dict[str, Any]) -> bool:
+    return any(told['cannot_be_used'] for told in report['data'].values())
+
+
 def is_fine(report: dict[str, Any]) -> bool:
     """Whether nothing was found that would stop a run or spoil its result."""
-    return not report['in_both'] and not any(told['cannot_be_used'] for told in report['data'].values())
+    return not report['in_both'] and not _unusable(report)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from ..config.checks import check_data
 from ..config.hardware import fit_to_hardware
+from ..config.labels import look_at_labels
 from ..config.reading import read_config
 from ..config.resumed import check_resumed
 from ..config.settle import settle
@@ -44,6 +45,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     add_vis_backends(cfg, args.vis)
     check_data(cfg, ('train_dataloader', 'val_dataloader'))
     settle(cfg, ('train_dataloader', 'val_dataloader'))
+    look_at_labels(cfg, ('train_dataloader', 'val_dataloader'))
     fit_to_hardware(cfg, args.launcher)
     differs = check_resumed(cfg, start) if start is not None else None
     with claimed(cfg.work_dir, start, args.overwrite):

@@ -11,7 +11,7 @@ from mmengine.registry import DATASETS, init_default_scope
 
 from ..datasets.files import files_in
 from ..errors import InputError, listed
-from .labels import SEGMENTATION_FOLDER, look_at_labels, settle_class_weights
+from .labels import SEGMENTATION_FOLDER, settle_class_weights
 from .reading import datasets_of, steps_of
 
 # Argument of the backbone -> its default, and that of mmsegmentation's MAE.
@@ -45,7 +45,6 @@ def settle(cfg: Config, loaders: Sequence[str]) -> None:
                 step.num_classes = len(of_dataset)
     settle_class_weights(cfg, classes, 'train_dataloader' in loaders)
     if 'train_dataloader' in loaders and cfg.get('train_cfg'):
-        look_at_labels(cfg, loaders)
         _settle_batch(cfg)
         _check_normalisation(cfg)
         _check_warmup(cfg)
