@@ -31,6 +31,8 @@ class CheckpointHook(_CheckpointHook):
         kwargs: those of mmengine's hook.
     """
 
+    last_ckpt: str | None
+
     def __init__(self, *args: Any, minutes: float | None = None, **kwargs: Any):
         super().__init__(*args, backend_args=dict(backend=HASHED), **kwargs)
         if minutes is not None and not minutes > 0:
