@@ -102,6 +102,16 @@ def test_a_signal_to_all_processes_of_a_run_leaves_its_workers_be(epochs, tmp_pa
     assert latest_checkpoint(str(tmp_path / 'w'))
 
 
+def test_a_process_that_leaves_its_workers_ends():
+    code = ("from mae_mm.engine import Runner\n"
+            "sampler, collate = dict(type='DefaultSampler', shuffle=False), dict(type='default_collate')\n"
+            "loader = Runner.build_dataloader(dict(dataset=list(range(8)), batch_size=1, num_workers=2,\n"
+            "                                      sampler=sampler, persistent_workers=True, collate_fn=collate))\n"
+            "print(next(iter(loader)))")
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, timeout=90)
+    assert done.returncode == 0 and 'tensor([0])' in done.stdout, done.stderr
+
+
 def test_checkpoints_by_the_clock_are_replaced(epochs, tmp_path):
     config, straight = epochs
     assert run_inside(TRAIN, config, '--work-dir', tmp_path / 'w', '--cfg-options',

@@ -1,5 +1,6 @@
 """Stopping in good order when the machine is taken away."""
 import contextlib
+import os
 import signal
 import threading
 from collections.abc import Callable
@@ -17,14 +18,21 @@ SIGNALS = [getattr(signal, name) for name in ('SIGTERM', 'SIGHUP', 'SIGUSR1') if
 
 
 def start_worker(then: Callable[[int], None] | None, worker_id: int) -> None:
-    """The first thing that a data loader's worker does: leave signals to the run, which ends its workers itself.
+    """The first thing that a data loader's worker does: from now on it ends by a signal of the run's process alone.
 
     Clusters signal all processes of a run, and a worker that ends takes the run with it before anything is saved.
     """
-    for number in SIGNALS:
-        signal.signal(number, signal.SIG_IGN)
+    if hasattr(signal, 'sigwaitinfo'):  # not so on macOS
+        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+        threading.Thread(target=_obey_parent, daemon=True).start()
     if then is not None:
         then(worker_id)
+
+
+def _obey_parent() -> None:
+    while signal.sigwaitinfo(SIGNALS).si_pid != os.getppid():
+        pass
+    os._exit(0)
 
 
 @HOOKS.register_module()
