@@ -146,7 +146,8 @@ def lines_of(report: dict[str, Any]) -> list[str]:
 
 
 def _duration(hours: float) -> str:
-    return f'about {hours:.1f} hours' if hours >= 2 else f'about {max(1, round(60 * hours))} minutes'
+    minutes = max(1, round(60 * hours))
+    return f'about {hours:.1f} hours' if hours >= 2 else f'about {minutes} minute{"" if minutes == 1 else "s"}'
 
 
 def _unusable(report: dict[str, Any]) -> bool:
