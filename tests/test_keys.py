@@ -72,6 +72,7 @@ def test_unknown_keys_are_refused_in_all_sections(config, pretraining, tmp_path)
     ("optim_wrapper = dict(paramwise_cfg=dict(custom_keys=dict(bias=dict(lr_mult=2))))", 'custom_keys.bias.lr_mult'),
     ('default_hooks = dict(checkpoint=dict(intervl=3))', "is it 'interval'?"),
     ('default_hooks = dict(checkpoint=dict(save_bset="auto"))', "is it 'save_best'?"),
+    ('optim_wrapper = dict(optimizer=dict(lrr=1.))', "optim_wrapper.optimizer.lrr: nothing reads this setting"),
     ("auto_scale_lr = dict(base_batchsize=3)", "is it 'base_batch_size'?"),
     ("env_cfg = dict(cudnn_benchmrk=True)", "is it 'cudnn_benchmark'?"),
     ("val_evaluator = dict(topk=3)", 'val_evaluator.topk: nothing reads this setting'),

@@ -42,6 +42,7 @@ BUILT = {
     r'(default_hooks\.\w+|custom_hooks\.\d+)': registry.HOOKS,
     r'(val|test)_evaluator(\.\d+)?': registry.METRICS,
     r'(train|val|test)_cfg': registry.LOOPS,
+    r'optim_wrapper\.optimizer': registry.OPTIMIZERS,
     r'visualizer': registry.VISUALIZERS,
     r'visualizer\.vis_backends\.\d+': registry.VISBACKENDS,
     r'.*_dataloader\.collate_fn': registry.FUNCTIONS,
