@@ -4,6 +4,7 @@ import numpy as np
 from PIL import Image
 
 from mae_mm.config import check_data, read_config, settle
+from mae_mm.config.labels import look_at_labels
 
 TRAIN, TEST = 'tools/train.py', 'tools/test.py'
 COLOURS = [(0, 0, 0), (250, 40, 40), (40, 40, 250)]  # those of own_data's classes.txt
@@ -21,6 +22,8 @@ def settled(folder, training=True, **options):
     loaders = ('train_dataloader', 'val_dataloader') if training else ('test_dataloader', )
     check_data(cfg, loaders)
     settle(cfg, loaders)
+    if training:
+        look_at_labels(cfg, loaders)
     return cfg
 
 

@@ -137,6 +137,28 @@ def test_a_new_run_replaces_nothing(epochs, tmp_path, error_of):
     assert [path.name for path in copy.glob('*.pth')] == ['epoch_1.pth']
 
 
+def test_overwriting_removes_nothing_before_the_run_is_ready(epochs, tmp_path, error_of):
+    config, straight = epochs
+    names = ('epoch_1.pth', 'epoch_2.pth', 'last_checkpoint')
+    for name in names:
+        (tmp_path / name).write_bytes((straight / name).read_bytes())
+
+    def refused(option):
+        return error_of(TRAIN, config, '--work-dir', tmp_path, '--overwrite', '--cfg-options', option)
+
+    assert 'none.pth: no such checkpoint' in refused('load_from=none.pth')
+    assert 'there is no optimizer' in refused('optim_wrapper.optimizer.type=Adamm')
+    error = refused(f'load_from={tmp_path}/epoch_2.pth')
+    assert 'this run starts from' in error and 'which --overwrite would remove' in error
+    assert all((tmp_path / name).is_file() for name in names)
+
+
+def test_the_best_of_an_earlier_run_is_not_replaced_either(epochs, tmp_path, error_of):
+    (tmp_path / 'best_accuracy_top1_epoch_1.pth').write_bytes(b'')
+    assert 'holds checkpoints of an earlier run (best_accuracy_top1_epoch_1.pth)' in error_of(
+        TRAIN, epochs[0], '--work-dir', tmp_path)
+
+
 def test_two_runs_at_once_do_not_mix(tmp_path, caplog):
     script = (f"import sys; sys.path.insert(0, {os.getcwd()!r})\n"
               "from mae_mm.engine.workdir import claimed\n"

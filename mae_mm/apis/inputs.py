@@ -47,6 +47,8 @@ def sources_of(images: Any) -> list[Source]:
     Raises:
         ValueError: what is none of these, or is not there.
     """
+    if isinstance(images, Source):
+        return [images]
     if isinstance(images, (str, Path)):
         return [Source(path, name) for path, name in images_in([os.fspath(images)])]
     if isinstance(images, (list, tuple)):

@@ -9,7 +9,7 @@ from ..checkpoint import convert, read_checkpoint, tensors_of
 from ..checkpoint.architectures import arch_of
 from ..checkpoint.describing import Description, Transformer, describe
 from ..checkpoint.download import file_hash
-from ..checkpoint.reading import locate
+from ..checkpoint.reading import locate, meta_of
 from ..config.names import config_names
 from ..errors import InputError, listed
 
@@ -75,8 +75,7 @@ def _training(checkpoint: Mapping[str, Any]) -> dict[str, str]:
     """The run that wrote a file, as far as it says; the text of its config is not read."""
     found = [key for key in ('optimizer', 'param_schedulers', 'scaler', 'epoch', 'message_hub') if key in checkpoint]
     lines = {'training state': ', '.join(found) or 'no'}
-    meta = checkpoint.get('meta')
-    meta = meta if isinstance(meta, dict) else {}
+    meta = meta_of(checkpoint)
     if isinstance(meta.get('experiment_name'), str):
         config = re.sub(r'_\d{8}_\d{6}(_.*)?$', '', meta['experiment_name'])
         config = next((name for name in config_names() if os.path.basename(name) == config), config)

@@ -1,5 +1,4 @@
 """A trained model in Python: predictions, features, attention and reconstructions of whatever images one has."""
-import dataclasses
 import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -13,7 +12,7 @@ from mmengine.device import get_device
 from torch import Tensor
 
 from ..checkpoint.reading import read_checkpoint
-from ..config.names import config_names
+from ..config.names import is_config
 from ..config.reading import read_config
 from ..config.stored import stored_config
 from ..datasets.palette import default_palette
@@ -21,13 +20,14 @@ from ..errors import InputError, listed
 from ..evaluation.features import BATCH, pooled
 from ..models import MaskedAutoencoder
 from ..progress import progress_of
+from ..visualization.reconstruction import Pictures, reconstruction_pictures
 from .inputs import Source, results_of, sources_of
-from .reconstructing import reconstructions
 from .results import Prediction, Reconstructed, of_kind, stacked
 from .trained import in_scope_of, trained_model
 
 TRUTH = ('LoadAnnotations', 'mae_mm.LoadAnnotations', 'mae_mm.CheckLabels')  # what a pipeline has for labels
 SPREAD = 1_000_003  # between the numbers of samples of two seeds
+NUMBERS = 2**32  # what a generator tells apart
 DTYPES = (None, torch.float32, torch.float16, torch.bfloat16)
 KINDS = ('pooled', 'cls_token', 'maps', 'tokens')
 
@@ -49,7 +49,7 @@ def load(config_or_checkpoint: str | os.PathLike, checkpoint: str | os.PathLike 
     """
     first = os.fspath(config_or_checkpoint)
     if checkpoint is None:
-        if first.endswith('.py') or first in config_names() and not os.path.exists(first):
+        if is_config(first):
             raise InputError(f'{first} is a config; give a checkpoint after it')
         if cfg_options:
             raise InputError('cfg_options change a config, and there is none; give it before the checkpoint')
@@ -190,17 +190,17 @@ class Model:
         if not isinstance(model, MaskedAutoencoder) or model.untrained:
             raise InputError(f'{self.source} has no decoder, and only a model of pre-training reconstructs')
 
-        def step(batch: dict) -> list[Reconstructed]:
+        def step(batch: dict) -> list[Pictures]:
             batch = model.data_preprocessor(batch, False)
-            numbers = [seed * SPREAD + sample.sample_idx for sample in batch['data_samples']]
-            return reconstructions(model, batch['inputs'], numbers, self.cfg.get('picture_bands'))
+            numbers = [(seed * SPREAD + sample.sample_idx) % NUMBERS for sample in batch['data_samples']]
+            return reconstruction_pictures(model, batch['inputs'], numbers, self.cfg.get('picture_bands'))
 
         own, model.mask_ratio = model.mask_ratio, model.mask_ratio if mask_ratio is None else mask_ratio
         try:
             done = list(self._each(sources_of(images), step, batch_size, None, progress))
         finally:
             model.mask_ratio = own
-        return [dataclasses.replace(result, path=source.path) for source, result in done]
+        return [Reconstructed(source.path, *pictures) for source, pictures in done]
 
     @torch.no_grad()
     def _each(self, sources: Sequence[Source], step: Callable[[dict], list], batch_size: int,

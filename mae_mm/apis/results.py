@@ -26,11 +26,11 @@ class Prediction:
 
 @dataclass
 class Reconstructed:
-    """``(H, W, 3)`` RGB bytes: an image as the model sees it, its visible part, and what the model makes of it."""
+    """``(H, W, 3)`` RGB bytes of an image as the model sees it: its visible part, what the model makes of it, all."""
     path: str | None
-    image: np.ndarray
     visible: np.ndarray
     reconstruction: np.ndarray
+    image: np.ndarray
     mask: np.ndarray  # (h, w) patches, True = hidden
 
 

@@ -7,6 +7,8 @@ from mmengine.registry import DATASETS, MODELS, DefaultScope
 
 from ..checkpoint.loading import load_into, start_from, weights_for
 from ..checkpoint.reading import tensors_of
+from ..config.labels import losses_of
+from ..config.settle import parts_with_classes
 from ..errors import InputError
 
 
@@ -51,14 +53,12 @@ def in_scope_of(cfg: Config) -> Any:
 def _give_classes(model: Any, classes: Sequence[str] | None) -> None:
     """Heads whose number of classes is that of the data: the checkpoint tells it."""
     model = model.get('module') or model
-    for name in ('head', 'decode_head', 'auxiliary_head', 'data_preprocessor'):
-        part = model.get(name)
-        for section in part if isinstance(part, (list, tuple)) else [part]:
-            if isinstance(section, dict) and 'num_classes' in section and section['num_classes'] is None:
-                if classes is None:
-                    raise InputError(f'model.{name}.num_classes is not known: neither the checkpoint nor the config '
-                                     'names the classes')
-                section['num_classes'] = len(classes)
-            loss = section.get('loss_decode') if isinstance(section, dict) else None
-            if isinstance(loss, dict) and isinstance(loss.get('class_weight'), str):
-                loss['class_weight'] = None  # of training
+    for name, part in parts_with_classes(model):
+        if part.num_classes is None and classes is None:
+            raise InputError(f'model.{name}.num_classes is not known: neither the checkpoint nor the config names the '
+                             'classes')
+        if part.num_classes is None:
+            part.num_classes = len(classes or ())
+    for loss in losses_of(model):
+        if isinstance(loss.get('class_weight'), str):
+            loss.class_weight = None  # of training

@@ -30,13 +30,13 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     if not args.out.endswith('.npz'):
         raise InputError(f'--out {args.out}: features are written to a file named .npz')
-    images = images_of(args.inputs)[1]
-    sources = sources_of(images)
+    sources = sources_of(images_of(args.inputs)[1])
     model = model_of(args, 'features')
-    features = model.features(images, args.layers, args.kind, args.batch_size, as_numpy=True)
-    by_name = {'features': features} if args.layers is None or len(args.layers) == 1 else {
-        f'features_{layer}': rows for layer, rows in zip(args.layers, features, strict=True)}
-    by_name = {name: rows[0] if args.layers and len(args.layers) == 1 else rows for name, rows in by_name.items()}
+    several = args.layers is not None and len(args.layers) > 1
+    layers = args.layers[0] if args.layers and not several else args.layers
+    features = model.features(sources, layers, args.kind, args.batch_size, as_numpy=True)
+    by_name = {f'features_{layer}': rows for layer, rows in zip(layers, features, strict=True)} if several else {
+        'features': features}
     if any(isinstance(rows, list) for rows in by_name.values()):
         raise InputError('the images differ in size, and so do their maps; --kind pooled, or a folder for each size')
     buffer = io.BytesIO()

@@ -1,6 +1,5 @@
 """What the subcommands that use a trained model on images share: ``[CONFIG] CHECKPOINT IMAGE_OR_FOLDER ...``."""
 import argparse
-import os
 from collections.abc import Sequence
 
 import torch
@@ -8,7 +7,7 @@ from mmengine.config import DictAction
 from mmengine.logging import MMLogger
 
 from ..apis.models import Model, load
-from ..config.names import config_names
+from ..config.names import is_config
 from ..errors import InputError
 
 DTYPES = {'float32': None, 'float16': torch.float16, 'bfloat16': torch.bfloat16}
@@ -24,18 +23,13 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
                         help='change settings of the config')
 
 
-def _has_config(inputs: Sequence[str]) -> bool:
-    name = inputs[0].removeprefix('configs/')
-    return inputs[0].endswith('.py') or (name in config_names() and not os.path.exists(inputs[0]))
-
-
 def images_of(inputs: Sequence[str]) -> tuple[str, list[str]]:
     """The checkpoint, and the images and folders after it.
 
     Raises:
         ValueError: there are none.
     """
-    checkpoint, *images = inputs[1:] if _has_config(inputs) else inputs
+    checkpoint, *images = inputs[1:] if is_config(inputs[0]) else inputs
     if not images:
         raise InputError('there are no images: [CONFIG] CHECKPOINT IMAGE_OR_FOLDER ...')
     return checkpoint, images
@@ -44,7 +38,7 @@ def images_of(inputs: Sequence[str]) -> tuple[str, list[str]]:
 def model_of(args: argparse.Namespace, name: str) -> Model:
     """The model that the command line names; ``name`` is that of its log, which is quiet."""
     MMLogger.get_instance(name, log_level='WARNING')
-    config = args.inputs[0] if _has_config(args.inputs) else None
+    config = args.inputs[0] if is_config(args.inputs[0]) else None
     checkpoint, _ = images_of(args.inputs)
     first = (config, checkpoint) if config else (checkpoint, )
     return load(*first, device=args.device, dtype=DTYPES[args.dtype], cfg_options=args.cfg_options)

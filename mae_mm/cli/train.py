@@ -6,6 +6,8 @@
 import argparse
 from collections.abc import Sequence
 
+from mmengine.config import Config
+
 from ..config.checks import check_data
 from ..config.hardware import fit_to_hardware
 from ..config.labels import look_at_labels
@@ -48,8 +50,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     look_at_labels(cfg, ('train_dataloader', 'val_dataloader'))
     fit_to_hardware(cfg, args.launcher)
     differs = check_resumed(cfg, start) if start is not None else None
-    with claimed(cfg.work_dir, start, args.overwrite):
+    with claimed(cfg.work_dir, start, args.overwrite, sources_of(cfg)) as in_the_way:
         runner = build_runner(cfg)
+        runner.in_the_way = in_the_way
         if differs:
             runner.logger.warning(differs)
         try:
@@ -58,6 +61,13 @@ def main(argv: Sequence[str] | None = None) -> None:
             last = last_of_run(runner)
             raise KeyboardInterrupt(*[f'{last} is there: the same command with --resume goes on from it'] if last else
                                     ()) from None
+
+
+def sources_of(cfg: Config) -> list[str]:
+    """The files that a new run starts from."""
+    start = (cfg.model.get('backbone') or {}).get('init_cfg')
+    named = [cfg.get('load_from'), start.get('checkpoint') if isinstance(start, dict) else None]
+    return [name for name in named if isinstance(name, str)]
 
 
 def resumed_from(asked: str | None, work_dir: str) -> str | None:

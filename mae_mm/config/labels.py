@@ -30,7 +30,7 @@ def settle_class_weights(cfg: Config, classes: Sequence[str] | None, training: b
     Raises:
         ValueError: weights that are neither that nor one number for each class.
     """
-    losses = [loss for loss in _losses(cfg.model.get('module') or cfg.model) if loss.get('class_weight') is not None]
+    losses = [loss for loss in losses_of(cfg.model.get('module') or cfg.model) if loss.get('class_weight') is not None]
     for loss in losses:
         _check(loss.class_weight, classes)
     by_frequency = [loss for loss in losses if loss.class_weight == FREQUENCY]
@@ -81,7 +81,7 @@ def median_frequency(counts: np.ndarray) -> np.ndarray:
     return np.nan_to_num(np.nanmedian(frequency) / frequency, nan=1.)
 
 
-def _losses(model: Any) -> Iterator[ConfigDict]:
+def losses_of(model: Any) -> Iterator[ConfigDict]:
     """The configs of the losses of a segmentor's heads."""
     for name in ('decode_head', 'auxiliary_head'):
         heads = model.get(name) or []

@@ -21,6 +21,11 @@ def config_names() -> list[str]:
     return [str(path.relative_to(root).with_suffix('')) for path in paths if '_base_' not in path.parts]
 
 
+def is_config(name: str) -> bool:
+    """Whether a name on the command line is that of a config, and not of a checkpoint."""
+    return name.endswith('.py') or name.removeprefix('configs/') in config_names() and not os.path.exists(name)
+
+
 def find_config(name: str) -> str:
     """The path of a config: of a file, or of one of the package by its name (``config_names``).
 

@@ -83,7 +83,7 @@ def _find_classes(cfg: Config, loaders: Sequence[str]) -> tuple[str, ...] | None
     return next((classes for classes in found if classes is not None), None)
 
 
-def _parts(model: Any) -> Iterator[tuple[str, ConfigDict]]:
+def parts_with_classes(model: Any) -> Iterator[tuple[str, ConfigDict]]:
     """``(name, part)`` of the parts of a model's config that have a number of classes."""
     for name in ('head', 'decode_head', 'auxiliary_head', 'data_preprocessor'):
         parts = model.get(name)
@@ -94,7 +94,7 @@ def _parts(model: Any) -> Iterator[tuple[str, ConfigDict]]:
 
 def _settle_heads(cfg: Config, classes: tuple[str, ...]) -> None:
     model = cfg.model.get('module') or cfg.model  # of a test at several scales
-    for name, part in _parts(model):
+    for name, part in parts_with_classes(model):
         if part.num_classes is None:
             part.num_classes = len(classes)
         elif part.num_classes != len(classes):

@@ -7,6 +7,7 @@ from typing import Any
 from mmengine import registry
 from mmengine.config import Config
 
+from ..checkpoint.reading import meta_of
 from ..errors import InputError
 
 # What inference reads of a config.
@@ -28,8 +29,7 @@ def stored_config(checkpoint: Any, source: str) -> Config:
     Raises:
         ValueError: there is no config, or one that names anything but known parts of models and pipelines.
     """
-    meta = checkpoint.get('meta') if isinstance(checkpoint, dict) else None
-    text = meta.get('cfg') if isinstance(meta, dict) else None
+    text = meta_of(checkpoint).get('cfg')
     if not isinstance(text, str) or not text.strip():
         raise InputError(f'{source} holds no config; give the config of its model before it')
     told = parsed(text, source, READ)

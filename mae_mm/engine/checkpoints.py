@@ -12,6 +12,7 @@ from ..checkpoint.writing import HASHED, AtomicBackend, from_plain, sweep_unfini
 from ..errors import InputError
 from ..registry import HOOKS
 from .resume import LAST
+from .workdir import remove
 
 RETRY_SECONDS = 60
 INTERIM = 'interim_ckpt'  # in the message hub: the checkpoint between those of the schedule
@@ -46,6 +47,7 @@ class CheckpointHook(_CheckpointHook):
         self._set_clock()
         if is_main_process():
             sweep_unfinished(str(self.out_dir))
+            remove(getattr(runner, 'in_the_way', ()))  # mmengine's own runner has none
 
     def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
         super().after_train_iter(runner, batch_idx, data_batch, outputs)

@@ -39,7 +39,7 @@ class EpochBasedTrainLoop(_EpochBasedTrainLoop):
         if self._iter:
             _need(self.dataloader.sampler, EpochSampler)
             self.dataloader.sampler.seed = self.runner.seed
-            self.samples = self.runner.samples_done or 0
+            self.samples = getattr(self.runner, 'samples_done', None) or 0
         super().run()
 
     def run_epoch(self) -> None:
@@ -72,7 +72,7 @@ class IterBasedTrainLoop(_IterBasedTrainLoop):
         batch = _batch_of_all(self.dataloader)
         if self._iter:
             _need(sampler, ResumableSampler)
-            done = self.runner.samples_done
+            done = getattr(self.runner, 'samples_done', None)
             self.samples = self._iter * batch if done is None else done  # older files do not tell
         self.runner.call_hook('before_train')
         self.runner.call_hook('before_train_epoch')

@@ -3,6 +3,7 @@ import functools
 import logging
 import os
 import re
+from collections.abc import Sequence
 from itertools import count
 from typing import Any, ClassVar
 
@@ -38,6 +39,7 @@ class Runner(_Runner):
     """
 
     samples_done: int | None = None  # of the run that is resumed: how far its loop was
+    in_the_way: Sequence[str] = ()  # checkpoints of an earlier run, to be removed before the first step
     _timestamp: str
     _times_taken: ClassVar[set[str]] = set()
 

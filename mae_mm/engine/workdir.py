@@ -1,12 +1,13 @@
 """A work dir belongs to one run at a time, and a new run replaces nothing of an older one."""
 import contextlib
+import glob
 import json
 import logging
 import os
 import socket
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from filelock import FileLock, Timeout
 from mmengine.logging import print_log
@@ -20,18 +21,23 @@ LOCK, OWNER = '.lock', '.running'
 
 
 @contextlib.contextmanager
-def claimed(work_dir: str, resumed: str | None = None, overwrite: bool = False) -> Iterator[None]:
+def claimed(work_dir: str, resumed: str | None = None, overwrite: bool = False,
+            sources: Sequence[str] = ()) -> Iterator[list[str]]:
     """Keep a work dir to this process, the first of a run; other processes of the run do nothing here.
 
     Args:
         resumed: the checkpoint that the run goes on from; None for a new run.
-        overwrite: remove the checkpoints that are in the way.
+        overwrite: the checkpoints that are in the way may be removed.
+        sources: files that the run starts from.
+
+    Yields:
+        list: the checkpoints that are in the way, for :func:`remove` once the run is ready for its first step.
 
     Raises:
-        ValueError: another run is going on there, or its checkpoints would be replaced.
+        ValueError: another run is going on there, or its checkpoints or this one's sources would be replaced.
     """
     if int(os.environ.get('RANK', os.environ.get('SLURM_PROCID', 0))):
-        yield
+        yield []
         return
     owner = os.path.join(work_dir, OWNER)
     lock = FileLock(os.path.join(work_dir, LOCK))
@@ -46,14 +52,14 @@ def claimed(work_dir: str, resumed: str | None = None, overwrite: bool = False) 
     except OSError as error:
         raise InputError(f'{work_dir} cannot be written: {error.strerror}; give another --work-dir') from None
     try:
-        _clear(work_dir, resumed, overwrite)
+        in_the_way = _in_the_way(work_dir, resumed, overwrite, sources)
         if os.path.exists(owner):
             print_log(f'{work_dir}: the run of {_read(owner)} ended without a word (killed, or the machine stopped)',
                       level=logging.WARNING)
         AtomicBackend().put(json.dumps(dict(
             pid=os.getpid(), host=socket.gethostname(), started=time.strftime('%Y-%m-%d %H:%M:%S'),
             command=sys.argv)).encode(), owner)
-        yield
+        yield in_the_way
         os.remove(owner)
     except (Exception, KeyboardInterrupt):  # told by whoever stops; a kill leaves the note behind
         with contextlib.suppress(OSError):
@@ -72,23 +78,35 @@ def _read(owner: str) -> str:
         return 'another process'
 
 
-def _clear(work_dir: str, resumed: str | None, overwrite: bool) -> None:
-    """See that no checkpoint of the work dir would be replaced."""
-    in_the_way = checkpoints_in(work_dir)
+def _in_the_way(work_dir: str, resumed: str | None, overwrite: bool, sources: Sequence[str]) -> list[str]:
+    """The checkpoints that a run would replace."""
+    found = checkpoints_in(work_dir)
     if resumed is not None:
-        *places, start = places_of([*in_the_way, resumed])
-        in_the_way = [path for path, place in zip(in_the_way, places, strict=True) if place > start]
-    if not in_the_way:
-        return
-    names = ', '.join(os.path.basename(path) for path in in_the_way[:3])
+        *places, start = places_of([*found, resumed])
+        found = [path for path, place in zip(found, places, strict=True) if place > start]
+    else:
+        found += glob.glob(os.path.join(glob.escape(work_dir), 'best_*.pth'))
+    if not found:
+        return []
+    names = ', '.join(os.path.basename(path) for path in sorted(found)[:3])
     if not overwrite and resumed is None:
         raise InputError(f'{work_dir} holds checkpoints of an earlier run ({names}): --resume goes on with it, '
                          'another --work-dir keeps it, and --overwrite removes them')
     if not overwrite:
         raise InputError(f'{work_dir} holds later checkpoints ({names}) than {resumed}, which this run would replace; '
                          'give another --work-dir, or --overwrite to remove them')
-    for path in [*in_the_way, os.path.join(work_dir, LAST)]:
-        for name in (path, path + HASH_SUFFIX):
+    for source in sources:
+        if os.path.realpath(source) in map(os.path.realpath, found):
+            raise InputError(f'this run starts from {source}, which --overwrite would remove; give another --work-dir')
+    return found
+
+
+def remove(checkpoints: Sequence[str]) -> None:
+    """Remove checkpoints, the hashes beside them, and the note of the last one."""
+    for path in checkpoints:
+        for name in (path, path + HASH_SUFFIX, os.path.join(os.path.dirname(path), LAST)):
             with contextlib.suppress(FileNotFoundError):
                 os.remove(name)
-    print_log(f'--overwrite: removed {len(in_the_way)} checkpoints of {work_dir} ({names})', level=logging.WARNING)
+    if checkpoints:
+        print_log(f'--overwrite: {len(checkpoints)} checkpoints of an earlier run removed', logger='current',
+                  level=logging.WARNING)

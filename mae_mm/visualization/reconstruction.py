@@ -1,6 +1,6 @@
 """Pictures of reconstructions."""
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -15,26 +15,38 @@ from .segmentation import side_by_side
 HIDDEN_GREY = 128
 
 
-def reconstruction_strips(model: MaskedAutoencoder, data_batch: dict[str, Any],
-                          bands: Sequence[int] | None = None) -> list[np.ndarray]:
-    """For each image of a batch: what is visible, what the model makes of it, and the image, side by side.
+class Pictures(NamedTuple):
+    """``(H, W, 3)`` RGB bytes of an image: what is visible of it, what a model makes of that, and the image itself."""
+    visible: np.ndarray
+    reconstruction: np.ndarray
+    image: np.ndarray
+    mask: np.ndarray  # (h, w) patches, True = hidden
+
+
+def reconstruction_pictures(model: MaskedAutoencoder, images: Tensor, numbers: Sequence[int],
+                            bands: Sequence[int] | None = None) -> list[Pictures]:
+    """What a model makes of ``(B, C, H, W)`` inputs, under a mask that follows from the number of each.
 
     Args:
         bands: those that are shown, stretched, of images other than 8-bit RGB (:func:`.bands.read_rgb`).
-
-    Returns:
-        list: ``(H, W, 3)`` RGB arrays of bytes.
     """
-    batch = model.data_preprocessor(data_batch, False)
-    images: Tensor = batch['inputs']
     h, w = model.backbone.grid_of(*images.shape[2:])
-    orders = torch.stack([order_of_sample(sample.sample_idx, h * w) for sample in batch['data_samples']])
+    orders = torch.stack([order_of_sample(number, h * w) for number in numbers])
     done = model.reconstruct(images, ids_shuffle=orders.to(images.device))
     patch = model.backbone.patch_size
-    hidden = unpatchify(done.mask[..., None].expand_as(patchify(images, patch)), patch, (h, w))  # B C H W
-    rows = [to_bytes(model, pixels, bands, images) for pixels in (images, done.images, images)]
-    rows[0][hidden[:, 0].cpu().numpy()] = HIDDEN_GREY
-    return [side_by_side(pictures) for pictures in zip(*rows, strict=True)]
+    hidden = unpatchify(done.mask[..., None].expand_as(patchify(images, patch)), patch, (h, w))[:, 0]  # B H W
+    shown, filled = (to_bytes(model, pixels.float(), bands, images) for pixels in (images, done.images))
+    visible = np.where(hidden.cpu().numpy()[..., None], np.uint8(HIDDEN_GREY), shown)
+    return list(map(Pictures, visible, filled, shown, done.mask.reshape(-1, h, w).cpu().numpy()))
+
+
+def reconstruction_strips(model: MaskedAutoencoder, data_batch: dict[str, Any],
+                          bands: Sequence[int] | None = None) -> list[np.ndarray]:
+    """For each image of a batch its :class:`Pictures`, side by side."""
+    batch = model.data_preprocessor(data_batch, False)
+    numbers = [sample.sample_idx for sample in batch['data_samples']]
+    return [side_by_side(pictures[:3]) for pictures in
+            reconstruction_pictures(model, batch['inputs'], numbers, bands)]
 
 
 def to_bytes(model: MaskedAutoencoder, images: Tensor, bands: Sequence[int] | None = None,
