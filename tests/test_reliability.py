@@ -1,16 +1,25 @@
 """Runs that are stopped, killed, started twice or short of disk lose nothing but time."""
+import errno
 import json
 import os
+import re
+import resource
 import signal
 import subprocess
 import sys
+import threading
+from collections import OrderedDict
+from types import SimpleNamespace
 
 import pytest
 import torch
 from mmengine.hooks import Hook
+from mmengine.optim import OptimWrapper
 
-from mae_mm.checkpoint import AtomicBackend, read_checkpoint
+from mae_mm.checkpoint import read_checkpoint
+from mae_mm.checkpoint.background import BackgroundWriter
 from mae_mm.cli.train import resumed_from
+from mae_mm.engine.losses import CheckLossHook
 from mae_mm.engine.resume import latest_checkpoint
 from mae_mm.engine.workdir import claimed
 from mae_mm.errors import InputError
@@ -208,31 +217,150 @@ def test_resume_in_words(tmp_path, epochs):
     assert resumed_from('auto', str(epochs[1])).endswith('epoch_2.pth')
 
 
+def full_disk(monkeypatch, times):
+    """Let so many checkpoints meet a full disk."""
+    replace, attempts = os.replace, []
+
+    def full(source, target):
+        if str(target).endswith('.pth'):
+            attempts.append(target)
+            if len(attempts) <= times:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        replace(source, target)
+
+    monkeypatch.setattr('mae_mm.checkpoint.writing.os.replace', full)
+
+
 def test_a_full_disk_is_told_and_training_goes_on(epochs, tmp_path, monkeypatch, capsys):
     config, straight = epochs
-    put, attempts = AtomicBackend.put, []
-
-    def full(self, obj, path):
-        if str(path).endswith('.pth'):
-            attempts.append(path)
-            if len(attempts) == 1:
-                raise InputError(f'{path} could not be written (No space left on device)')
-        put(self, obj, path)
-
-    monkeypatch.setattr(AtomicBackend, 'put', full)
+    full_disk(monkeypatch, times=1)
     assert run_inside(TRAIN, config, '--work-dir', tmp_path / 'w') == 0
-    assert 'No space left on device); training goes on' in ''.join(capsys.readouterr())
-    assert [path.name for path in (tmp_path / 'w').glob('*.pth')] == ['epoch_2.pth']
+    assert 'No space left on device); what was there is kept; training goes on' in ''.join(capsys.readouterr())
+    assert {path.name for path in (tmp_path / 'w').glob('*_*')} >= {'epoch_2.pth', 'last_checkpoint'}
+    assert not [path for path in (tmp_path / 'w').iterdir() if 'epoch_1' in path.name]
     assert same_weights(straight / 'epoch_2.pth', tmp_path / 'w' / 'epoch_2.pth')
 
 
 def test_a_disk_that_stays_full_fails_at_the_end(epochs, tmp_path, monkeypatch, error_of):
-    def full(self, obj, path):
-        raise InputError(f'{path} could not be written (No space left on device)')
-
-    monkeypatch.setattr('mae_mm.checkpoint.writing.HashedBackend.put', full)
+    full_disk(monkeypatch, times=9)
     assert 'No space left on device' in error_of(TRAIN, epochs[0], '--work-dir', tmp_path / 'w')
-    assert not list((tmp_path / 'w').glob('*.pth'))
+    assert not list((tmp_path / 'w').glob('*.pth*')) and not (tmp_path / 'w' / 'last_checkpoint').exists()
+
+
+def test_a_file_that_cannot_be_written_to_its_end_is_told(tmp_path):
+    writer, path = BackgroundWriter(), str(tmp_path / 'epoch_1.pth')
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, limit[1]))
+    try:
+        writer.write(dict(state_dict=dict(weight=torch.ones(1 << 20))), path)
+        writer.then(lambda: (tmp_path / 'note').write_text('written'))
+        with pytest.raises(InputError, match=r'epoch_1.pth could not be written \(File too large\)'):
+            writer.finish()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+    assert not list(tmp_path.iterdir())
+    writer.write(dict(state_dict=dict(weight=torch.ones(9))), path)
+    writer.then(lambda: (tmp_path / 'note').write_text('written'))
+    writer.finish()
+    assert (tmp_path / 'note').exists() and read_checkpoint(path)['state_dict']['weight'].tolist() == [1] * 9
+
+
+def test_what_is_written_is_what_was_there_when_it_was_asked_for(tmp_path):
+    started, weights = threading.Event(), OrderedDict(weight=torch.zeros(1000))
+    weights._metadata = {'': dict(version=2)}
+    writer, checkpoint = BackgroundWriter(), dict(state_dict=weights, optimizer={0: dict(step=weights['weight'])})
+    writer.then(started.wait)  # holds the thread
+    writer.write(checkpoint, str(tmp_path / 'a.pth'))
+    weights['weight'] += 1
+    assert writer.busy
+    started.set()
+    writer.finish()
+    found = read_checkpoint(str(tmp_path / 'a.pth'))
+    assert not found['state_dict']['weight'].any() and not found['optimizer'][0]['step'].any()
+    assert found['state_dict']._metadata == {'': dict(version=2)}
+
+
+@HOOKS.register_module()
+class BreakAt(Hook):
+    """Makes a weight not a number before an iteration's step, once in a process."""
+    priority = 'VERY_HIGH'
+    done = False
+
+    def __init__(self, at):
+        self.at = at
+
+    def before_train_iter(self, runner, batch_idx, data_batch=None):
+        if runner.iter + 1 == self.at and not BreakAt.done:
+            BreakAt.done = True
+            runner.model.backbone.patch_embed.projection.weight.data.fill_(float('nan'))
+
+
+def test_a_loss_that_is_not_finite_tells_the_gradients_before(epochs, tmp_path, error_of, monkeypatch):
+    monkeypatch.setattr(BreakAt, 'done', False)
+    config = with_hook(epochs[0], tmp_path, "dict(type='mae_mm.BreakAt', at=5)")
+    error = error_of(TRAIN, config, '--work-dir', tmp_path / 'w')
+    assert re.search(r'the loss is nan in iteration 5, for .*; the largest gradient before was that of '
+                     r'(backbone|decoder)\.[\w.]+ \(norm [\d.e-]+; .*epoch_1.pth is kept', error)
+    log = next((tmp_path / 'w').rglob('*.log')).read_text()
+    assert re.search(r'by layer:\n(  [\w.]+ +[\d.e-]+\n)*  backbone.layers.0 +[\d.e-]+\n', log)
+
+
+@pytest.mark.parametrize('at, start', [(5, 'epoch_1.pth'), (2, 'its start')])
+def test_a_run_goes_back_and_leaves_the_batch_out(epochs, tmp_path, capsys, monkeypatch, at, start):
+    """As a run from the same checkpoint that makes no step with that batch."""
+    monkeypatch.setattr(BreakAt, 'done', False)
+    config = with_hook(epochs[0], tmp_path, f"dict(type='mae_mm.BreakAt', at={at})")
+    assert run_inside(TRAIN, config, '--work-dir', tmp_path / 'w', '--cfg-options', 'go_back=1') == 0
+    assert f'{start}, without these iterations' in ''.join(capsys.readouterr())
+    assert json.loads((tmp_path / 'w' / 'left_out.json').read_text()) == [[at - 1]]
+    begin = ['--resume', epochs[1] / 'epoch_1.pth'] if at > 3 else []
+    monkeypatch.setattr('mae_mm.engine.loop.left_out', lambda work_dir: [[at - 1]])
+    assert run_inside(TRAIN, epochs[0], '--work-dir', tmp_path / 'other', *begin) == 0
+    same_weights(tmp_path / 'w' / 'epoch_2.pth', tmp_path / 'other' / 'epoch_2.pth')
+
+
+def test_a_run_goes_back_as_often_as_it_is_told(epochs, tmp_path, error_of, monkeypatch):
+    monkeypatch.setattr(BreakAt, 'done', False)
+    config = with_hook(epochs[0], tmp_path, "dict(type='mae_mm.BreakAt', at=4)")
+    assert 'the loss is nan in iteration 4' in error_of(TRAIN, config, '--work-dir', tmp_path / 'w')
+    for text, message in (('[[1], 2]', 'left_out.json is damaged'), ('{', 'left_out.json is damaged')):
+        (tmp_path / 'w' / 'left_out.json').write_text(text)
+        assert message in error_of(TRAIN, config, '--work-dir', tmp_path / 'w', '--resume')
+    assert run_inside(TRAIN, config, '--work-dir', tmp_path / 'w', '--overwrite') == 0  # a new run leaves out nothing
+
+
+def test_steps_that_overflow_are_left_out_until_they_are_too_many():
+    class Told(list):
+        info = error = list.append
+
+    weight = torch.nn.Parameter(torch.ones(1))
+    wrapper = OptimWrapper(torch.optim.SGD([weight], lr=1.))
+    wrapper.loss_scaler = torch.amp.GradScaler('cpu', init_scale=2.**8)
+    runner = SimpleNamespace(optim_wrapper=wrapper, iter=0, logger=Told(), work_dir='nowhere',
+                             model=SimpleNamespace(named_parameters=lambda: [('weight', weight)]),
+                             message_hub=SimpleNamespace(runtime_info={}))
+    hook = CheckLossHook(skips=3)
+    hook.before_train(runner)
+
+    def step(factor):
+        loss = (weight * factor).sum()
+        wrapper.loss_scaler.scale(loss).backward()
+        wrapper.loss_scaler.step(wrapper.optimizer)
+        wrapper.loss_scaler.update()
+        wrapper.optimizer.zero_grad()
+        outputs = dict(loss=loss.detach())
+        hook.after_train_iter(runner, 0, dict(data_samples=[dict(img_path='a.jpg')]), outputs)
+        return outputs
+
+    assert step(1e38) and hook.in_a_row == 1 and weight == 1  # gradients overflow, and the loss does not
+    assert not step(float('inf')) and hook.in_a_row == 2  # left out of the means
+    assert step(.5) and hook.in_a_row == 0 and hook.skipped == 2 and weight == .5
+    step(float('nan'))
+    step(float('nan'))
+    with pytest.raises(InputError, match='3 iterations in a row overflow.*a.jpg; the largest gradient before was that '
+                                         r'of weight \(norm 0.5'):
+        step(float('nan'))
+    assert 'overflows and is left out, 1 so far; the loss is scaled by 128 now' in runner.logger[0]
 
 
 def test_a_long_history_is_bounded(epochs, tmp_path):

@@ -20,9 +20,10 @@ default_hooks = dict(
     param_scheduler=dict(type='ParamSchedulerHook'),
     checkpoint=dict(type='mae_mm.CheckpointHook', max_keep_ckpts=3, minutes=30),
     sampler_seed=dict(type='DistSamplerSeedHook'))
+go_back = 0  # so many times a loss that is not finite sends the run back to its last checkpoint, without that batch
 custom_hooks = [
-    dict(type='mae_mm.SeedStepHook'), dict(type='mae_mm.CheckLossHook'), dict(type='mae_mm.StopHook'),
-    dict(type='mae_mm.BoundHistoryHook'), dict(type='mae_mm.SummaryHook')
+    dict(type='mae_mm.SeedStepHook'), dict(type='mae_mm.CheckLossHook', go_back=go_back),
+    dict(type='mae_mm.StopHook'), dict(type='mae_mm.BoundHistoryHook'), dict(type='mae_mm.SummaryHook')
 ]
 
 val_cfg = dict(type='ValLoop')

@@ -7,6 +7,8 @@ default_hooks = dict(
     logger=dict(log_metric_by_epoch=False),
     checkpoint=dict(by_epoch=False, interval=16000))
 
+custom_hooks = [*_base_.custom_hooks, dict(type='mae_mm.UnlabelledHook')]
+
 val_evaluator = dict(type='mae_mm.IoUMetric', iou_metrics=['mIoU'])
 test_evaluator = val_evaluator
 tta_model = dict(type='SegTTAModel')  # the probabilities of all scales and flips, averaged

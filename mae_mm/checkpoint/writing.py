@@ -6,8 +6,8 @@ import io
 import json
 import os
 from collections import OrderedDict
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import IO, Any
 
 import numpy as np
 import torch
@@ -24,44 +24,86 @@ _HISTORY = 'mmengine.HistoryBuffer'
 _UNFINISHED = '.unfinished'
 
 
+@contextlib.contextmanager
+def whole_file(path: str) -> Iterator[IO[bytes]]:
+    """A file to write into, beside ``path``; then it is flushed to the disk and moved there.
+
+    Raises:
+        ValueError: the disk is full, or the folder cannot be written; what was there is kept.
+    """
+    unfinished = path + _UNFINISHED
+    try:
+        os.makedirs(os.path.dirname(path) or '.', exist_ok=True)
+        with open(unfinished, 'wb') as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(unfinished, path)
+    except BaseException as error:
+        with contextlib.suppress(OSError):
+            os.remove(unfinished)
+        if isinstance(error, OSError):
+            raise InputError(f'{path} could not be written ({error.strerror}); what was there is kept') from error
+        raise
+
+
 class AtomicBackend(LocalBackend):
     """mmengine's local files, but a write that is cut short leaves the old file as it was."""
 
     def put(self, obj: bytes | memoryview, filepath: str | os.PathLike) -> None:
-        """Write to a temporary file beside ``filepath``, flush it to the disk and move it into place.
-
-        Raises:
-            ValueError: the disk is full, or the folder cannot be written; what was there is kept.
-        """
-        path = os.fspath(filepath)
-        try:
-            os.makedirs(os.path.dirname(path) or '.', exist_ok=True)
-            with open(path + _UNFINISHED, 'wb') as file:
-                file.write(obj)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(path + _UNFINISHED, path)
-        except OSError as error:
-            if os.path.exists(path + _UNFINISHED):
-                os.remove(path + _UNFINISHED)
-            raise InputError(f'{path} could not be written ({error.strerror}); what was there is kept') from error
+        """Write ``filepath`` by :func:`whole_file`."""
+        with whole_file(os.fspath(filepath)) as file:
+            file.write(obj)
 
 
 class HashedBackend(AtomicBackend):
     """Files with their SHA-256 beside them, as ``sha256sum --check`` reads it; removed together."""
 
     def put(self, obj: bytes | memoryview, filepath: str | os.PathLike) -> None:
-        path = os.fspath(filepath)
-        with contextlib.suppress(OSError):  # an old hash beside a new file would call it damaged
-            os.remove(path + HASH_SUFFIX)
-        super().put(obj, path)
-        line = f'{hashlib.sha256(obj).hexdigest()}  {os.path.basename(path)}\n'
-        super().put(line.encode(), path + HASH_SUFFIX)
+        with hashed_file(os.fspath(filepath)) as file:
+            file.write(obj)
 
     def remove(self, filepath: str | os.PathLike) -> None:
         super().remove(filepath)
         with contextlib.suppress(FileNotFoundError):
             os.remove(os.fspath(filepath) + HASH_SUFFIX)
+
+
+class _Hashing:
+    """What ``torch.save`` writes into: a file, of which it keeps the hash and the first error.
+
+    torch tells of an error in a write as one of its own, without the reason.
+    """
+
+    def __init__(self, file: IO[bytes]):
+        self.file, self.hash = file, hashlib.sha256()
+        self.error: OSError | None = None
+
+    def write(self, data: bytes | memoryview) -> int:
+        try:
+            self.hash.update(data)
+            return self.file.write(data)
+        except OSError as error:
+            self.error = self.error or error
+            raise
+
+    def flush(self) -> None:
+        self.file.flush()
+
+
+@contextlib.contextmanager
+def hashed_file(path: str) -> Iterator[Any]:
+    """:func:`whole_file`, and its SHA-256 beside it."""
+    with contextlib.suppress(OSError):  # an old hash beside a new file would call it damaged
+        os.remove(path + HASH_SUFFIX)
+    with whole_file(path) as file:
+        hashing = _Hashing(file)
+        try:
+            yield hashing
+        except RuntimeError as error:
+            raise hashing.error or error from None
+    line = f'{hashing.hash.hexdigest()}  {os.path.basename(path)}\n'
+    AtomicBackend().put(line.encode(), path + HASH_SUFFIX)
 
 
 register_backend(ATOMIC, AtomicBackend, force=True)

@@ -15,8 +15,9 @@ from ..config.reading import read_config
 from ..config.resumed import check_resumed
 from ..config.settle import settle
 from ..config.vis import VIS_BACKENDS, add_vis_backends
+from ..engine.losses import BadLoss, forget_left_out
 from ..engine.resume import checkpoints_in, last_of_run, latest_checkpoint
-from ..engine.runner import build_runner
+from ..engine.runner import Runner, build_runner
 from ..engine.workdir import claimed
 from ..errors import InputError
 from .common import add_common_options
@@ -51,16 +52,34 @@ def main(argv: Sequence[str] | None = None) -> None:
     fit_to_hardware(cfg, args.launcher)
     differs = check_resumed(cfg, start) if start is not None else None
     with claimed(cfg.work_dir, start, args.overwrite, sources_of(cfg)) as in_the_way:
+        if start is None:
+            forget_left_out(cfg.work_dir)
         runner = build_runner(cfg)
         runner.in_the_way = in_the_way
         if differs:
             runner.logger.warning(differs)
-        try:
-            runner.train()
-        except KeyboardInterrupt:
-            last = last_of_run(runner)
-            raise KeyboardInterrupt(*[f'{last} is there: the same command with --resume goes on from it'] if last else
-                                    ()) from None
+        following = _trained(runner)
+        while following is not None:
+            following = _trained(following)
+
+
+def _trained(runner: Runner) -> Runner | None:
+    """Train; the runner that goes on where the loss was not finite and the run may go back."""
+    try:
+        runner.train()
+        return None
+    except KeyboardInterrupt:
+        last = last_of_run(runner)
+        raise KeyboardInterrupt(*[f'{last} is there: the same command with --resume goes on from it'] if last else
+                                ()) from None
+    except BadLoss as bad:
+        last = last_of_run(runner)
+        runner.logger.error(f'{bad}; the run goes on from {last or "its start"}, without these iterations')
+        cfg = runner.cfg
+        cfg.randomness = dict(cfg.get('randomness', {}), seed=runner.seed)
+        if last:
+            cfg.resume, cfg.load_from = True, last
+        return build_runner(cfg)
 
 
 def sources_of(cfg: Config) -> list[str]:

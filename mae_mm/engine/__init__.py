@@ -4,8 +4,9 @@ from typing import TYPE_CHECKING
 from ..dependencies import absent, missing
 from ..registry import OPTIM_WRAPPER_CONSTRUCTORS
 from .checkpoints import CheckpointHook
-from .hooks import BoundHistoryHook, CheckClassesHook, CheckLossHook, SeedStepHook, SyncBuffersHook
+from .hooks import BoundHistoryHook, CheckClassesHook, SeedStepHook, SyncBuffersHook
 from .loop import EpochBasedTrainLoop, IterBasedTrainLoop
+from .losses import CheckLossHook, UnlabelledHook
 from .runner import Runner, build_runner
 from .schedule import WarmupCosineLR
 from .stopping import StopHook
@@ -19,5 +20,5 @@ else:
 __all__ = [
     'BoundHistoryHook', 'CheckClassesHook', 'CheckLossHook', 'CheckpointHook', 'EpochBasedTrainLoop',
     'IterBasedTrainLoop', 'LayerDecayConstructor', 'Runner', 'SeedStepHook', 'StopHook', 'SummaryHook',
-    'SyncBuffersHook', 'WarmupCosineLR', 'build_runner'
+    'SyncBuffersHook', 'UnlabelledHook', 'WarmupCosineLR', 'build_runner'
 ]

@@ -1,9 +1,7 @@
-"""Hooks: exact resuming, buffers in step, a stop where the loss is not finite or the classes are others."""
-import math
+"""Hooks: exact resuming, buffers in step, a bounded history, a stop where the classes are others."""
 from collections.abc import Sequence
 from typing import Any
 
-import torch
 from mmengine.dist import all_reduce_params, get_rank, is_distributed
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
@@ -55,29 +53,6 @@ class BoundHistoryHook(Hook):
     def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
         for history in runner.message_hub.log_scalars.values():
             history.max_length = self.values
-
-
-@HOOKS.register_module()
-class CheckLossHook(Hook):
-    """Stops a run whose loss is not finite, before anything is saved, and names the images of the batch.
-
-    Raises:
-        ValueError: with the iteration, the images and what can be gone on from.
-    """
-    priority = 'VERY_HIGH'
-
-    def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None,
-                         outputs: dict | None = None) -> None:
-        loss = torch.as_tensor((outputs or {}).get('loss', 0.)).item()
-        if math.isfinite(loss):
-            return
-        paths = [str(sample.get('img_path')) for sample in data_batch['data_samples']]
-        runner.logger.error(f'The loss is {loss} in iteration {runner.iter + 1}, for: {", ".join(paths)}')
-        more = f' and {len(paths) - 4} more, which the log names' if len(paths) > 4 else ''
-        last = runner.message_hub.runtime_info.get('last_ckpt')
-        kept = f'{last} is kept, and --resume goes on from there' if last else 'there is no checkpoint yet'
-        raise InputError(f'the loss is {loss} in iteration {runner.iter + 1}, for {", ".join(paths[:4])}{more}; '
-                         f'{kept}; check these images, or lower the learning rate')
 
 
 @HOOKS.register_module()

@@ -3,7 +3,8 @@
 Both count ``samples``, the draws of all processes together: a run goes on at the next one, whatever the batch and the
 number of processes are now.
 """
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from itertools import chain
 from typing import Any
 
 from mmengine.dist import get_world_size
@@ -14,6 +15,7 @@ from mmengine.runner.loops import _InfiniteDataloaderIterator
 from ..datasets import EpochSampler, ResumableSampler
 from ..errors import InputError
 from ..registry import LOOPS
+from .losses import left_out
 
 
 def _need(sampler: object, kind: type) -> None:
@@ -26,6 +28,16 @@ def _batch_of_all(loader: Any) -> int:
     return loader.batch_size * get_world_size()
 
 
+def _run_iter(loop: Any, idx: int, data_batch: Any) -> None:
+    """mmengine's, without a step in the iterations that a run leaves out since it went back."""
+    runner = loop.runner
+    runner.call_hook('before_train_iter', batch_idx=idx, data_batch=data_batch)
+    outputs = {} if loop._iter in loop.left_out else runner.model.train_step(
+        data_batch, optim_wrapper=runner.optim_wrapper)
+    runner.call_hook('after_train_iter', batch_idx=idx, data_batch=data_batch, outputs=outputs)
+    loop._iter += 1
+
+
 @LOOPS.register_module()
 class EpochBasedTrainLoop(_EpochBasedTrainLoop):
     """mmengine's loop, for an ``EpochSampler``: a run that was stopped within an epoch goes on within it.
@@ -34,8 +46,10 @@ class EpochBasedTrainLoop(_EpochBasedTrainLoop):
         samples: drawn in this epoch.
     """
     samples = 0
+    left_out: Collection[int] = ()
 
     def run(self) -> None:
+        self.left_out = set(chain(*left_out(self.runner.work_dir)))
         if self._iter:
             _need(self.dataloader.sampler, EpochSampler)
             self.dataloader.sampler.seed = self.runner.seed
@@ -50,7 +64,7 @@ class EpochBasedTrainLoop(_EpochBasedTrainLoop):
             self.dataloader.sampler.start = self.samples
         for idx, data_batch in enumerate(self.dataloader, self.samples // batch):
             self.samples += batch
-            self.run_iter(idx, data_batch)
+            _run_iter(self, idx, data_batch)
         self.samples = self.dataloader.sampler.start = 0
         self.runner.call_hook('after_train_epoch')
         self._epoch += 1
@@ -66,8 +80,10 @@ class IterBasedTrainLoop(_IterBasedTrainLoop):
         samples: drawn in this run.
     """
     samples = 0
+    left_out: Collection[int] = ()
 
     def run(self) -> None:
+        self.left_out = set(chain(*left_out(self.runner.work_dir)))
         sampler = self.dataloader.sampler
         batch = _batch_of_all(self.dataloader)
         if self._iter:
@@ -83,7 +99,7 @@ class IterBasedTrainLoop(_IterBasedTrainLoop):
             self.runner.model.train()
             data_batch: Sequence = next(self.dataloader_iterator)
             self.samples += batch
-            self.run_iter(data_batch)
+            _run_iter(self, self._iter, data_batch)
             self._decide_current_val_interval()
             if self.runner.val_loop is not None and self._iter >= self.val_begin and (
                     self._iter % self.val_interval == 0 or self._iter == self._max_iters):

@@ -3,10 +3,12 @@ import functools
 import logging
 import os
 import re
+import time
 from collections.abc import Sequence
 from itertools import count
 from typing import Any, ClassVar
 
+import mmengine
 from mmengine.config import Config
 from mmengine.dist import master_only
 from mmengine.logging import MMLogger
@@ -15,10 +17,12 @@ from mmengine.registry import OPTIMIZERS
 from mmengine.runner import BaseLoop
 from mmengine.runner import Runner as _Runner
 
+from ..checkpoint.background import BackgroundWriter
 from ..checkpoint.loading import load_into, start_from, weights_for
 from ..checkpoint.reading import read_checkpoint
 from ..errors import InputError
 from ..registry import RUNNERS
+from .checkpoints import CheckpointHook
 from .resume import incomplete
 from .stopping import start_worker
 
@@ -39,6 +43,7 @@ class Runner(_Runner):
     """
 
     samples_done: int | None = None  # of the run that is resumed: how far its loop was
+    checkpoint_writer: BackgroundWriter | None = None  # the checkpoint hook's, while it trains
     in_the_way: Sequence[str] = ()  # checkpoints of an earlier run, to be removed before the first step
     _timestamp: str
     _times_taken: ClassVar[set[str]] = set()
@@ -87,11 +92,14 @@ class Runner(_Runner):
         return loader
 
     def train(self) -> Any:
-        """mmengine's; data loaders' workers end with it."""
+        """mmengine's; data loaders' workers end with it, and what it saved is on the disk."""
         try:
             return super().train()
         finally:
             self._end_workers()
+            for hook in self.hooks:
+                if isinstance(hook, CheckpointHook):
+                    hook.finish(self)
 
     def val(self) -> dict[str, float]:
         """mmengine's; data loaders' workers end with it."""
@@ -115,6 +123,31 @@ class Runner(_Runner):
                 if owner is not None and hasattr(iterator, '_shutdown_workers'):
                     iterator._shutdown_workers()
                     owner._iterator = None
+
+    @master_only
+    def save_checkpoint(self, out_dir: str, filename: str, file_client_args: dict | None = None,
+                        save_optimizer: bool = True, save_param_scheduler: bool = True, meta: dict | None = None,
+                        by_epoch: bool = True, backend_args: dict | None = None) -> None:
+        """mmengine's, which goes on while the file is written (:class:`CheckpointHook`)."""
+        if self.checkpoint_writer is None:
+            super().save_checkpoint(out_dir, filename, file_client_args, save_optimizer, save_param_scheduler, meta,
+                                    by_epoch, backend_args)
+            return
+        model = self.model.module if is_model_wrapper(self.model) else self.model
+        place = dict(epoch=self.epoch + by_epoch, iter=self.iter + (not by_epoch))
+        checkpoint: dict[str, Any] = dict(
+            meta=dict({**place, **(meta or {})}, cfg=self.cfg.pretty_text, seed=self.seed,
+                      experiment_name=self.experiment_name, time=time.strftime('%Y%m%d_%H%M%S'),
+                      mmengine_version=mmengine.__version__),
+            state_dict=model.state_dict(), message_hub=self.message_hub.state_dict())
+        if hasattr(self.train_dataloader.dataset, 'metainfo'):
+            checkpoint['meta']['dataset_meta'] = self.train_dataloader.dataset.metainfo
+        if save_optimizer:
+            checkpoint['optimizer'] = self.optim_wrapper.state_dict()
+        if save_param_scheduler and self.param_schedulers is not None:
+            checkpoint['param_schedulers'] = [scheduler.state_dict() for scheduler in self.param_schedulers]
+        self.call_hook('before_save_checkpoint', checkpoint=checkpoint)
+        self.checkpoint_writer.write(checkpoint, os.path.join(out_dir, filename))
 
     def scale_lr(self, optim_wrapper: Any, auto_scale_lr: dict | None = None) -> None:
         """mmengine's, which leaves out that gradients of several batches make one step."""

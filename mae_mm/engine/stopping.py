@@ -73,8 +73,10 @@ class StopHook(Hook):
         self.after_run(runner)
         saves = next((hook for hook in runner.hooks if isinstance(hook, CheckpointHook)), None)
         path = saves.save_now(runner) if saves else None
-        if saves and saves.failure:
-            raise saves.failure
+        if saves:
+            saves.finish(runner)
+            if saves.failure:
+                raise saves.failure
         name = self.received.name if self.received else 'a signal to another process'
         raise Stopped(f'stopped by {name} after iteration {runner.iter + 1}; '
                       + (f'{path} is written, and --resume goes on from there' if path else 'nothing was saved'))
