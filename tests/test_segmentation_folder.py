@@ -1,5 +1,6 @@
 """Folders of images and label maps: layouts, what is refused, training and tests."""
 import json
+import re
 import shutil
 
 import cv2
@@ -159,3 +160,24 @@ def test_sizes_are_compared_for_the_hosts_data_sets_too(error_of, config, scenes
     MMLogger._instance_dict.clear()
     error = error_of(TRAIN, config, '--work-dir', tmp_path / 'w', '--cfg-options', f'data_root={tmp_path}/data')
     assert error.endswith('3.png: 32x30 labels of an image of 32x32 pixels (height x width); both must have one size')
+
+
+def test_labels_that_are_all_ignored_are_told(folder, tmp_path, error_of, monkeypatch):
+    assert run_inside(TRAIN, CONFIG, *arguments(folder, tmp_path / 'w', **{'randomness.seed': 0})) == 0
+    change_labels(folder, lambda path, values: np.full_like(values, 255))
+    error = error_of(TRAIN, CONFIG, *arguments(folder, tmp_path / 'other'))
+    assert 'none of 11 label maps of train_dataloader has a pixel with a class: all are ignored' in error
+    checkpoint = next((tmp_path / 'w').glob('iter_*.pth'))
+    error = error_of(TEST, CONFIG, checkpoint, *arguments(folder, tmp_path / 'other'))
+    assert 'no pixel of the measured images has a class' in error
+
+
+def test_batches_without_a_label_are_left_out_of_the_mean_and_counted(folder, tmp_path):
+    change_labels(folder, lambda path, values: np.full_like(values, 255) if int(path.stem) % 4 else values)
+    options = {'batch_size': 2, 'max_iters': 8, 'default_hooks.logger.interval': 1, 'randomness.seed': 0}
+    assert run_inside(TRAIN, CONFIG, *arguments(folder, tmp_path / 'w', **options)) == 0
+    log = next((tmp_path / 'w').rglob('*.log')).read_text()
+    assert 'No pixel of the batch of iteration' in log and '/labels/' in log
+    number = int(re.search(r'(\d+) batches had no pixel with a class, and were left out of the means', log)[1])
+    losses = [float(text) for text in re.findall(r' loss: ([\d.]+)', log)]
+    assert 0 < number < 8 and min(losses) > 0

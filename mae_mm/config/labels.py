@@ -9,6 +9,7 @@ from mmengine.config import Config, ConfigDict
 from mmengine.registry import DATASETS
 
 from ..datasets.classes import SHOWN_PROGRESS
+from ..datasets.labels import IGNORED
 from ..datasets.pairs import spread
 from ..errors import InputError, listed
 from ..progress import progress_of, tell
@@ -47,7 +48,7 @@ def look_at_labels(cfg: Config, loaders: Sequence[str]) -> None:
     All are read where there are few; of many so many that each class has been seen, and a thousand at most.
 
     Raises:
-        ValueError: a label map with a value that is no class, or one that cannot be read.
+        ValueError: a label map with a value that is no class, one that cannot be read, or no label at all.
     """
     for name, dataset in datasets_of(cfg):
         if name in loaders and dataset.type == SEGMENTATION_FOLDER:
@@ -58,6 +59,10 @@ def look_at_labels(cfg: Config, loaders: Sequence[str]) -> None:
                 number += 1
                 if number >= ALWAYS and seen.all():
                     break
+            if not seen.any():
+                raise InputError(f'none of {number} label maps of {name} has a pixel with a class: all are ignored '
+                                 f'(ignore_index={dataset.get("ignore_index", IGNORED)}; reduce_zero_label='
+                                 f'{dataset.get("reduce_zero_label", False)})')
             absent = [class_name for class_name, there in zip(classes, seen, strict=True) if not there]
             if absent and name == 'train_dataloader':
                 tell(f'class {listed(absent)} never occurs in the {number} training label maps that were looked at: '

@@ -2,6 +2,7 @@
 import numpy as np
 from mmseg.evaluation import IoUMetric as _IoUMetric
 
+from ..errors import InputError
 from ..registry import METRICS
 
 
@@ -11,6 +12,9 @@ class IoUMetric(_IoUMetric):
 
     Attributes:
         per_class: class name -> metric -> percent, None for a class that occurs nowhere.
+
+    Raises:
+        ValueError: no pixel has a label.
     """
     default_prefix = ''  # names stay bare, and nothing warns of it
 
@@ -19,6 +23,8 @@ class IoUMetric(_IoUMetric):
         self.per_class: dict[str, dict[str, object]] = {}
 
     def total_area_to_metrics(self, *args, **kwargs):  # a static method there, called through self
+        if not args[3].sum():  # the labels' pixels of each class
+            raise InputError('no pixel of the measured images has a class: their labels are all ignored')
         values = _IoUMetric.total_area_to_metrics(*args, **kwargs)
         columns = {name: np.round(100 * column.astype(np.float64), 2)
                    for name, column in values.items() if name != 'aAcc'}
