@@ -1,12 +1,15 @@
 """The package: what a wheel holds, how it is found, what it needs."""
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import zipfile
 
 import pytest
+import torch
 
+from mae_mm import MAE
 from mae_mm.config.names import config_names, resources
 
 from .conftest import ROOT
@@ -180,3 +183,14 @@ def test_help_answers_without_torch(tmp_path):
                      "print([name for name in ('torch', 'mmengine', 'numpy') if name in sys.modules])", tmp_path, ROOT)
     assert out.splitlines()[-2:] == ['status 0', '[]']
     assert 'mae-mm train pretrain/mae_vit_folder --cfg-options data_root=' in out
+
+
+@pytest.mark.parametrize('arguments', [['--help'], ['inspect', 'WEIGHTS']])
+def test_a_reader_that_stops_reading_is_no_error(tmp_path, arguments):
+    torch.save(MAE(embed_dims=8, num_layers=1, num_heads=1).state_dict(), tmp_path / 'weights.pth')
+    arguments = [str(tmp_path / 'weights.pth') if text == 'WEIGHTS' else text for text in arguments]
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run([sys.executable, '-m', 'mae_mm', *arguments], stdout=write, stderr=subprocess.PIPE, text=True)
+    os.close(write)
+    assert done.returncode == 128 + signal.SIGPIPE and done.stderr == ''

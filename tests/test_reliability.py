@@ -1,6 +1,7 @@
 """Runs that are stopped, killed, started twice or short of disk lose nothing but time."""
 import errno
 import json
+import multiprocessing
 import os
 import re
 import resource
@@ -109,6 +110,29 @@ def test_a_signal_to_all_processes_of_a_run_leaves_its_workers_be(epochs, tmp_pa
     assert run.returncode == 75, output[-2000:]
     assert 'stopped by SIGTERM' in output and 'Traceback' not in output
     assert latest_checkpoint(str(tmp_path / 'w'))
+
+
+@HOOKS.register_module()
+class KillWorkerAt(Hook):
+    """Kills a data loader's worker in an iteration, as a system short of memory does."""
+
+    def __init__(self, at):
+        self.at = at
+
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+        if runner.iter + 1 == self.at:
+            for worker in multiprocessing.active_children():
+                worker.kill()
+
+
+@pytest.mark.parametrize('at', [2, 5])
+def test_a_killed_worker_ends_the_run_in_a_line(epochs, tmp_path, capsys, at):
+    config = with_hook(epochs[0], tmp_path, f"dict(type='mae_mm.KillWorkerAt', at={at})")
+    options = ('train_dataloader.num_workers=1', 'train_dataloader.prefetch_factor=1')
+    assert run_inside(TRAIN, config, '--work-dir', tmp_path / 'w', '--cfg-options', *options) == 1
+    error = capsys.readouterr().err
+    assert "a data loader's worker ended (process " in error and 'for want of memory' in error
+    assert 'Traceback' not in error and ('epoch_1.pth is there: the same command with --resume' in error) == (at > 3)
 
 
 def test_a_process_that_leaves_its_workers_ends():

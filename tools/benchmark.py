@@ -2,13 +2,16 @@
 
     python tools/benchmark.py segment [--parts backbone head model slide] [--size 512 683] [--repeats 5]
     python tools/benchmark.py pretrain [--arch base] [--batch 16] [--repeats 5] [--official DIR]
+    python tools/benchmark.py save [--arch base] [--repeats 5] [--dir DIR]
+    python tools/benchmark.py checks CONFIG [--dir WORK_DIR] [--cfg-options ...]
 
 ``segment`` compares UPerNet-MAE with mmsegmentation's: its backbone, its head and the whole model on a window of
 512 x 512, in inference and in a training step, and sliding windows over an image of ``--size``; each with its peak
 memory and the share of the machine's matrix-product rate that ours reaches, counted in mmsegmentation's operations:
 what need not be computed makes it exceed 1. ``pretrain`` compares a step of pre-training at 224 x 224 (forward and
 backward) with mmpretrain's ``MAE`` and, given a clone of facebookresearch/mae (and timm installed), with the official
-model. Run it on a quiet machine: what counts is the ratio.
+model. ``save`` is how long training waits for a checkpoint, beside mmengine's plain save, ``checks``
+the share of a training that is spent on checks. Run it on a quiet machine: what counts is the ratio.
 """
 import argparse
 import functools
@@ -24,6 +27,7 @@ except ImportError as error:
     raise SystemExit(f'error: {error}') from None
 
 import torch
+from benchmark_runs import checks, save
 from benchmark_segment import TINY, segment
 from mmengine.registry import init_default_scope
 from mmseg.registry import MODELS
@@ -108,11 +112,19 @@ def main() -> None:
     sub.add_argument('--batch', type=int, default=16)
     sub.add_argument('--repeats', type=int, default=5)
     sub.add_argument('--official', metavar='DIR', help='a clone of facebookresearch/mae to compare with too')
+    sub = subparsers.add_parser('save', help="what a checkpoint costs beside mmengine's")
+    sub.add_argument('--arch', choices=tuple(ARCHITECTURES), default='base')
+    sub.add_argument('--repeats', type=int, default=5)
+    sub.add_argument('--dir', help="where to write; by default the system's folder of temporary files")
+    sub = subparsers.add_parser('checks', help='the share of a training that its checks take')
+    sub.add_argument('config')
+    sub.add_argument('--dir', help='the work dir')
+    sub.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE')
     args = parser.parse_args()
     if args.what == 'segment':
         segment(args.arch, tuple(args.size), args.window, args.repeats, args.parts)
     else:
-        pretrain(args)
+        dict(pretrain=pretrain, save=save, checks=checks)[args.what](args)
 
 
 if __name__ == '__main__':

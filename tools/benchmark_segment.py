@@ -153,15 +153,15 @@ def matrix_rate(side: int = 2048) -> float:
 
 def _peak_mib(case: Case, training: bool, queue: Any) -> None:
     model = ready(case.build(), training)
-    before = _resident_kib('VmRSS')
+    before = resident_kib('VmRSS')
     with open('/proc/self/clear_refs', 'w') as file:
         file.write('5')  # the peak starts anew
     for _ in range(2):
         (case.train_step if training else case.infer)(model, case.inputs(training))
-    queue.put((_resident_kib('VmHWM') - before) / 1024)
+    queue.put((resident_kib('VmHWM') - before) / 1024)
 
 
-def _resident_kib(field: str) -> int:
+def resident_kib(field: str) -> int:
     with open('/proc/self/status') as file:
         return next(int(line.split()[1]) for line in file if line.startswith(field))
 

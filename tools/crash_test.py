@@ -1,108 +1,111 @@
-"""Kill training runs at random moments, half of them inside a save, resume them, and compare with runs left alone.
+"""Break training runs at random moments, resume them, and compare their ends with those of runs left alone.
 
-    python tools/crash_test.py [--kills 100] [--processes 1] [--kinds pretrain segment] [--seed 0]
+    python tools/crash_test.py [--breaks 100] [--faults kill worker disk] [--processes 1] [--kinds pretrain segment]
 
-Runs are forks of this process, on images that it makes in a temporary folder. Exits with 1 if a resumed run differs.
+``kill`` kills all processes of a run, half of the times inside a save; ``worker`` a worker of its data loader, which
+has to end the run in one line; ``disk`` lets a run meet a full disk (a small tmpfs, which only root can mount). The
+clock of every second run is an hour behind. Runs are forks of this process, on images that it makes in a temporary
+folder. Exits with 1 if a run that goes on ends otherwise than one that was left alone.
 """
 import argparse
+import contextlib
 import glob
 import os
 import random
+import shutil
 import signal
-import socket
+import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
-import cv2
-import numpy as np
 import torch
+from small_runs import KINDS, children_of, end, ended, make_data, start
 
-from mae_mm.cli.train import main as train
 from mae_mm.progress import progress_of
 
 TOLERANCE = {1: 0., 2: 1e-6}  # processes -> of weights
-SMALL = ['model.backbone.arch=None', 'model.backbone.patch_size=8', 'model.backbone.embed_dims=64',
-         'model.backbone.num_layers=4', 'model.backbone.num_heads=4', 'train_dataloader.num_workers=0',
-         'train_dataloader.persistent_workers=False', 'val_dataloader.num_workers=0',
-         'val_dataloader.persistent_workers=False', 'randomness.seed=0', 'batch_size=4',
-         'default_hooks.checkpoint.minutes=0.002', 'default_hooks.logger.interval=1000']
-KINDS = {
-    'pretrain': ('pretrain/mae_vit_folder', ['img_size=32', 'max_epochs=6', 'interval=1', *SMALL]),
-    'segment': ('mae/upernet_folder', [
-        'crop_size=32,32', 'max_iters=24', 'interval=6', 'model.backbone.init_cfg=None', 'width=64',
-        'model.backbone.out_indices=[0,1,2,3]', 'head_channels=16', *SMALL])}
 FINAL = {'pretrain': 'epoch_6.pth', 'segment': 'iter_24.pth'}
 
 
-def make_data(root: Path) -> None:
-    """Random images and label maps of three classes, for both kinds of runs."""
-    rng = np.random.default_rng(0)
-    for kind, size, top in (('images', (40, 48, 3), 256), ('labels', (40, 48), 3)):
-        (root / kind).mkdir(parents=True)
-        for i in range(24):
-            cv2.imwrite(str(root / kind / f'{i:02d}.png'), rng.integers(top, size=size).astype(np.uint8))
-
-
-def start(kind: str, data: Path, work_dir: Path, processes: int) -> list[int]:
-    """Fork the processes of a run that starts or goes on; their ids."""
-    config, options = KINDS[kind]
-    root = data / 'images' if kind == 'pretrain' else data
-    argv = [config, '--work-dir', str(work_dir), '--resume', 'auto', '--cfg-options', f'data_root={root}', *options]
-    with socket.socket() as free:
-        free.bind(('127.0.0.1', 0))
-        port = free.getsockname()[1]
-    pids = []
-    for rank in range(processes):
-        pid = os.fork()
-        if pid:
-            pids.append(pid)
-            continue
-        os.setpgid(0, 0)
-        sys.stdout = sys.stderr = open(work_dir.with_suffix(f'.{rank}.log'), 'a')
-        if processes > 1:
-            os.environ.update(RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE=str(processes),
-                              MASTER_ADDR='127.0.0.1', MASTER_PORT=str(port))
-            argv = [*argv[:3], '--launcher', 'pytorch', *argv[3:]]
-        status = 1
-        try:
-            train(argv)
-            status = 0
-        finally:
-            sys.stdout.flush()
-            os._exit(status)
-    return pids
-
-
-def wait(pids: list[int], seconds: float | None, work_dir: Path, in_save: bool) -> bool | None:
-    """Wait for a run; kill it after ``seconds``. None: it ended by itself; else whether it was inside a save."""
-    begin = time.monotonic()
-    left = set(pids)
-    while left:
-        for pid in list(left):
-            done, status = os.waitpid(pid, os.WNOHANG)
-            if done and status:
-                raise SystemExit(f'error: a run failed; see {work_dir}.*.log')
-            left -= {done}
+def broken(pids: list[int], fault: str | None, seconds: float, work_dir: Path) -> str | None:
+    """Let a run meet a fault after some seconds: 'kill', 'inside a save' or 'worker'; None if it has ended before."""
+    begin, in_save = time.monotonic(), random.random() < .5
+    while True:
+        status = ended(pids)
+        if status == 0:
+            return None
+        if status is not None:
+            raise SystemExit(f'error: a run failed with status {status}; see {keep(work_dir)}')
+        late = fault is not None and time.monotonic() - begin > seconds
         saving = bool(glob.glob(f'{work_dir}/*.unfinished'))
-        late = seconds is not None and time.monotonic() - begin > seconds
-        if left and late and (saving or not in_save):
+        workers = children_of(pids[0]) if late and fault == 'worker' else []
+        if workers:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(random.choice(workers), signal.SIGKILL)
+            return lost_worker(pids, work_dir)
+        if late and fault == 'kill' and (saving or not in_save):
             if in_save:
                 time.sleep(random.uniform(0, .004))
             inside = bool(glob.glob(f'{work_dir}/*.unfinished'))
-            for pid in left:
-                os.kill(pid, signal.SIGKILL)
-            for pid in left:
-                os.waitpid(pid, 0)
-            return inside
+            end(pids)
+            return 'inside a save' if inside else 'kill'
         time.sleep(.0002 if in_save and late else .005)
-    return None
+
+
+def lost_worker(pids: list[int], work_dir: Path) -> str | None:
+    """Wait for a run that has lost a worker: it ends in one line, or, if all data had been read, as if nothing was."""
+    status, begin = None, time.monotonic()
+    while status is None:
+        if time.monotonic() - begin > 60:
+            raise SystemExit(f'error: a run hangs without its worker; see {keep(work_dir)}')
+        time.sleep(.005)
+        status = ended(pids)
+    log = work_dir.with_suffix('.0.log').read_text()
+    if status not in (0, 1) or 'Traceback' in log or (status and "a data loader's worker ended" not in log):
+        raise SystemExit(f'error: a run that lost a worker ended with {status}; see {keep(work_dir)}')
+    return 'worker' if status else None
+
+
+def keep(work_dir: Path) -> str:
+    """Copy a run's logs out of the temporary folder."""
+    folder = tempfile.mkdtemp(prefix='crash_test_')
+    for path in work_dir.parent.glob(f'{work_dir.name}.*.log'):
+        shutil.copy(path, folder)
+    return folder
+
+
+def full_disk(kind: str, folder: Path, processes: int) -> Path:
+    """A run on a disk that is full until it has said so; it goes on, or is resumed. Its last checkpoint."""
+    work_dir, log = folder / f'{kind}_disk', folder / f'{kind}_disk.0.log'
+    work_dir.mkdir()
+    if subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=32m', 'tmpfs', str(work_dir)],
+                      capture_output=True).returncode:
+        raise SystemExit('error: --faults disk mounts a tmpfs, which needs root')
+    try:
+        filler = work_dir / 'filler'
+        filler.write_bytes(b'0' * (32 * 2**20 - 200_000))
+        pids = start(kind, folder / 'data', work_dir, processes)
+        while (status := ended(pids)) is None:
+            if filler.exists() and log.exists() and 'No space left on device' in log.read_text():
+                filler.unlink()
+            time.sleep(.01)
+        if filler.exists() or 'Traceback' in log.read_text():
+            raise SystemExit(f'error: a full disk was not told in a line; see {keep(work_dir)}')
+        if status:  # it met the last save
+            broken(start(kind, folder / 'data', work_dir, processes), None, 0, work_dir)
+        return Path(shutil.copy(work_dir / FINAL[kind], folder / f'{kind}_disk.pth'))
+    finally:
+        subprocess.run(['umount', str(work_dir)], check=True)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description='Kill training runs, resume them, compare them with others')
-    parser.add_argument('--kills', type=int, default=100, help='of each kind of run')
+    parser = argparse.ArgumentParser(description='Break training runs, resume them, compare them with others')
+    parser.add_argument('--breaks', type=int, default=100, help='by kill and worker, of each kind of run')
+    parser.add_argument('--faults', nargs='+', choices=('kill', 'worker', 'disk'), default=('kill', 'worker'))
     parser.add_argument('--processes', type=int, default=1, choices=(1, 2))
     parser.add_argument('--kinds', nargs='+', choices=tuple(KINDS), default=tuple(KINDS))
     parser.add_argument('--seed', type=int, default=0)
@@ -113,33 +116,36 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         make_data(Path(folder) / 'data')
         for kind in args.kinds:
-            worst = max(worst, campaign(kind, Path(folder), args.kills, args.processes))
+            worst = max(worst, campaign(kind, Path(folder), args.breaks, args.processes, args.faults))
     sys.exit(0 if worst <= TOLERANCE[args.processes] else 1)
 
 
-def campaign(kind: str, folder: Path, wanted: int, processes: int) -> float:
-    """Kill runs of a kind until there were so many; the largest difference at their ends."""
-    straight = folder / f'{kind}_straight'
+def campaign(kind: str, folder: Path, wanted: int, processes: int, faults: Sequence[str]) -> float:
+    """Break runs of a kind until there were so many; the largest difference at their ends."""
+    straight, met = folder / f'{kind}_straight', Counter[str]()
     begin = time.monotonic()
-    wait(start(kind, folder / 'data', straight, processes), None, straight, False)
-    duration = time.monotonic() - begin
-    kills, inside, runs, difference = 0, 0, 0, 0.
+    broken(start(kind, folder / 'data', straight, processes), None, 0, straight)
+    duration, runs, differences = time.monotonic() - begin, 0, [0.]
+    kinds = [fault for fault in faults if fault != 'disk']
     with progress_of(wanted) as progress:
-        while kills < wanted:
-            work_dir, killed = folder / f'{kind}_{runs}', None
+        while kinds and met.total() < wanted:
+            work_dir, fault = folder / f'{kind}_{runs}', ''
             runs += 1
-            while True:
-                limit = random.uniform(0, duration) if kills < wanted else None
-                pids = start(kind, folder / 'data', work_dir, processes)
-                killed = wait(pids, limit, work_dir, random.random() < .5)
-                if killed is None:
-                    break
-                kills, inside = kills + 1, inside + killed
-                progress.update()
-            difference = max(difference, compare(straight / FINAL[kind], work_dir / FINAL[kind]))
-    print(f'{kind}, {processes} process(es): {kills} kills, {inside} of them inside a save; {runs} runs resumed to '
-          f'the end; largest difference from the run left alone {difference:.1e}')
-    return difference
+            while fault is not None:
+                behind = 3600. * (met.total() % 2)
+                pids = start(kind, folder / 'data', work_dir, processes, seconds_behind=behind)
+                asked = random.choice(kinds) if met.total() < wanted else None
+                fault = broken(pids, asked, random.uniform(0, duration), work_dir)
+                if fault:
+                    met[fault] += 1
+                    progress.update()
+            differences.append(compare(straight / FINAL[kind], work_dir / FINAL[kind]))
+    if 'disk' in faults:
+        differences.append(compare(straight / FINAL[kind], full_disk(kind, folder, processes)))
+        met['disk'] += 1
+    print(f'{kind}, {processes} process(es): {", ".join(f"{name} {number}" for name, number in met.items())}; {runs} '
+          f'runs resumed to the end; largest difference from the run left alone {max(differences):.1e}')
+    return max(differences)
 
 
 def compare(one: Path, other: Path) -> float:

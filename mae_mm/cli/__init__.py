@@ -1,5 +1,7 @@
 """The command ``mae-mm SUBCOMMAND``: arguments only. What a subcommand does is in the other rooms."""
 import importlib
+import os
+import signal
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -44,9 +46,16 @@ def run(argv: Sequence[str]) -> NoReturn:
 
 def main() -> NoReturn:
     """The console command."""
-    argv = sys.argv[1:]
+    try:
+        _main(sys.argv[1:])
+    except BrokenPipeError:  # of `mae-mm inspect FILE | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(128 + signal.SIGPIPE)
+
+
+def _main(argv: Sequence[str]) -> NoReturn:
     if not argv or argv[0] in ('-h', '--help'):
-        print(USAGE)
+        print(USAGE, flush=True)
         sys.exit(0 if argv else 2)
     if argv[0] not in COMMANDS:
         print(f'error: mae-mm has no subcommand {argv[0]!r}; it has {", ".join(COMMANDS)}', file=sys.stderr)

@@ -19,7 +19,7 @@ from ..engine.losses import BadLoss, forget_left_out
 from ..engine.resume import checkpoints_in, last_of_run, latest_checkpoint
 from ..engine.runner import Runner, build_runner
 from ..engine.workdir import claimed
-from ..errors import InputError
+from ..errors import Incomplete, InputError
 from .common import add_common_options
 
 
@@ -68,10 +68,12 @@ def _trained(runner: Runner) -> Runner | None:
     try:
         runner.train()
         return None
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, Incomplete) as stopped:
         last = last_of_run(runner)
-        raise KeyboardInterrupt(*[f'{last} is there: the same command with --resume goes on from it'] if last else
-                                ()) from None
+        remedy = [f'{last} is there: the same command with --resume goes on from it'] if last else []
+        if isinstance(stopped, Incomplete):
+            raise Incomplete('; '.join([str(stopped), *remedy])) from None
+        raise KeyboardInterrupt(*remedy) from None
     except BadLoss as bad:
         last = last_of_run(runner)
         runner.logger.error(f'{bad}; the run goes on from {last or "its start"}, without these iterations')

@@ -1,10 +1,11 @@
 """mmengine's runner, which reads checkpoints safely and loads them loudly."""
+import contextlib
 import functools
 import logging
 import os
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import count
 from typing import Any, ClassVar
 
@@ -16,15 +17,17 @@ from mmengine.model import BaseTTAModel, is_model_wrapper
 from mmengine.registry import OPTIMIZERS
 from mmengine.runner import BaseLoop
 from mmengine.runner import Runner as _Runner
+from mmengine.visualization import LocalVisBackend
 
 from ..checkpoint.background import BackgroundWriter
 from ..checkpoint.loading import load_into, start_from, weights_for
 from ..checkpoint.reading import read_checkpoint
-from ..errors import InputError
+from ..errors import Incomplete, InputError
 from ..registry import RUNNERS
 from .checkpoints import CheckpointHook
 from .resume import incomplete
 from .stopping import start_worker
+from .workdir import told_once
 
 # mmengine's notes on its own deprecated parts, which it uses by itself.
 _LOG_NOISE = re.compile(r'"FileClient" will be deprecated|"HardDiskBackend" is the alias|'
@@ -32,6 +35,8 @@ _LOG_NOISE = re.compile(r'"FileClient" will be deprecated|"HardDiskBackend" is t
 # What the log file has and the console does not: hundreds of lines before the first of training.
 _FILE_ONLY = re.compile(r'\s*-+\s+System environment:|Config:\n|Hooks will be executed in|Distributed training is not|'
                         r'Checkpoints will be saved to|Exp name: ')
+
+_LOST_WORKER = re.compile(r'DataLoader worker \(pid(?:\(s\))? ([\d, ]+)\) (?:is killed by signal(: \w+)|exited)')
 
 
 @RUNNERS.register_module()
@@ -61,11 +66,16 @@ class Runner(_Runner):
         self._times_taken.add(self._timestamp)
 
     def build_logger(self, *args: Any, **kwargs: Any) -> MMLogger:
-        """mmengine's, which leaves out its notes on itself, and on the console what nobody reads there."""
+        """mmengine's, which leaves out its notes on itself, and on the console what nobody reads there.
+
+        A disk that is full ends the log and not the run.
+        """
         logger = super().build_logger(*args, **kwargs)
         for handler in logger.handlers:
             handler.addFilter(lambda record: not _LOG_NOISE.search(record.getMessage()))
-            if not isinstance(handler, logging.FileHandler):
+            if isinstance(handler, logging.FileHandler):
+                handler.handleError = told_once(handler.baseFilename)  # type: ignore[method-assign]
+            else:
                 handler.addFilter(lambda record: not _FILE_ONLY.match(record.getMessage()))
         return logger
 
@@ -73,7 +83,11 @@ class Runner(_Runner):
         """mmengine's, of this run alone: those of one name are one, and draw into the first one's folder."""
         if isinstance(visualizer, dict):
             visualizer = dict(visualizer, name=self._experiment_name)
-        return super().build_visualizer(visualizer)
+        built = super().build_visualizer(visualizer)
+        for backend in built._vis_backends.values():
+            if isinstance(backend, LocalVisBackend):
+                backend._dump = _forgiving(backend._dump)  # type: ignore[method-assign]
+        return built
 
     @master_only
     def dump_config(self) -> None:
@@ -93,25 +107,39 @@ class Runner(_Runner):
 
     def train(self) -> Any:
         """mmengine's; data loaders' workers end with it, and what it saved is on the disk."""
-        try:
-            return super().train()
-        finally:
-            self._end_workers()
-            for hook in self.hooks:
-                if isinstance(hook, CheckpointHook):
-                    hook.finish(self)
+        with self._workers():
+            try:
+                return super().train()
+            finally:
+                for hook in self.hooks:
+                    if isinstance(hook, CheckpointHook):
+                        hook.finish(self)
 
     def val(self) -> dict[str, float]:
         """mmengine's; data loaders' workers end with it."""
-        try:
+        with self._workers():
             return super().val()
-        finally:
-            self._end_workers()
 
     def test(self) -> dict[str, float]:
         """mmengine's; data loaders' workers end with it."""
-        try:
+        with self._workers():
             return super().test()
+
+    @contextlib.contextmanager
+    def _workers(self) -> Iterator[None]:
+        """Data loaders' workers end with what is done here; one that was killed is told in a line.
+
+        Raises:
+            Incomplete: a worker was killed.
+        """
+        try:
+            yield
+        except RuntimeError as error:
+            lost = _LOST_WORKER.search(str(error))
+            if lost is None:
+                raise
+            raise Incomplete(f'a data loader\'s worker ended (process {lost[1]}{lost[2] or ""}), most often for want '
+                             'of memory; fewer workers (train_dataloader.num_workers) take less') from error
         finally:
             self._end_workers()
 
@@ -180,6 +208,21 @@ class Runner(_Runner):
             load_into(model, weights, filename)
         self._has_loaded = True
         return checkpoint
+
+
+def _forgiving(dump: Callable[..., None]) -> Callable[..., None]:
+    """A function that writes scalars into a file; a disk that is full ends that file and not the run."""
+    tell: Callable[..., None] | None = None
+
+    def call(values: dict, path: str, file_format: str) -> None:
+        nonlocal tell
+        try:
+            dump(values, path, file_format)
+        except OSError:
+            tell = tell or told_once(path)
+            tell()
+
+    return call
 
 
 def build_runner(cfg: Config) -> Runner:

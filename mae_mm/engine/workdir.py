@@ -7,7 +7,8 @@ import os
 import socket
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 from filelock import FileLock, Timeout
 from mmengine.logging import print_log
@@ -110,3 +111,18 @@ def remove(checkpoints: Sequence[str]) -> None:
     if checkpoints:
         print_log(f'--overwrite: {len(checkpoints)} checkpoints of an earlier run removed', logger='current',
                   level=logging.WARNING)
+
+
+def told_once(path: str) -> Callable[..., None]:
+    """What to call in place of a stack trace where a log cannot be written: a line the first time, then nothing."""
+    told: list[str] = []
+
+    def tell(*_: Any) -> None:
+        if not told:
+            error = sys.exc_info()[1]
+            told.append(str(error))
+            reason = getattr(error, 'strerror', None) or error
+            print_log(f'{path} cannot be written ({reason}); the run goes on without it', logger='current',
+                      level=logging.WARNING)
+
+    return tell
