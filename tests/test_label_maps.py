@@ -1,6 +1,4 @@
 """Label maps: every kind of file holds the same labels, or is refused."""
-import json
-import runpy
 import struct
 import zlib
 
@@ -14,7 +12,6 @@ from mae_mm.datasets import CheckLabels, LoadAnnotations
 from mae_mm.datasets.labels import read_label, to_classes
 from mae_mm.errors import InputError
 
-from .conftest import ROOT
 from .scene_tools import COLOURS, as_palette, as_rgb
 
 
@@ -112,39 +109,3 @@ def test_a_size_is_compared_before_a_label_map_is_decoded(tmp_path):
     np.save(tmp_path / 'a.npy', np.zeros((4, 5), np.uint8))
     with pytest.raises(InputError, match='a.npy: 4x5 labels of an image of 8x5 pixels'):
         load(tmp_path / 'a.npy', ori_shape=(8, 5))
-
-
-def test_coco_instances_become_label_maps(tmp_path, monkeypatch):
-    """Smaller instances are in front, crowds are ignored, and the names of the categories are the classes."""
-    def box(number, category, x, y, width, height, crowd=0):
-        counts = np.zeros((8, 10), np.uint8)
-        counts[y:y + height, x:x + width] = 1
-        runs = np.flatnonzero(np.diff(np.concatenate([[0], counts.T.ravel(), [0]])))
-        shape = (dict(size=[8, 10], counts=np.diff([0, *runs, 80]).tolist()) if crowd else
-                 [[x, y, x + width, y, x + width, y + height, x, y + height]])
-        return dict(id=number, image_id=7, category_id=category, segmentation=shape, area=width * height,
-                    iscrowd=crowd, bbox=[x, y, width, height])
-
-    names = dict(images=[dict(id=7, file_name='a/00.jpg', height=8, width=10)],
-                 categories=[dict(id=3, name='cat'), dict(id=9, name='dog')],
-                 annotations=[box(1, 9, 2, 2, 2, 2), box(2, 3, 1, 1, 6, 5), box(3, 3, 7, 0, 3, 8, crowd=1)])
-    file = tmp_path / 'instances.json'
-
-    def convert(content):
-        file.write_text(content)
-        monkeypatch.setattr('sys.argv', ['coco_masks.py', str(file), str(tmp_path / 'scenes')])
-        runpy.run_path(str(ROOT / 'tools/dataset_converters/coco_masks.py'), run_name='__main__')
-
-    for content, message in (('{', 'cannot be read as COCO instances'), ('[]', 'cannot be read as COCO'),
-                             (json.dumps(dict(names, categories=[])), '0 categories'),
-                             (json.dumps(dict(names, images=[dict(names['images'][0], file_name='../../x.jpg')])),
-                              'x.jpg, which is outside')):
-        with pytest.raises(SystemExit, match=message):
-            convert(content)
-        assert not (tmp_path / 'scenes/labels').exists() and not (tmp_path / 'x.png').exists()
-    convert(json.dumps(names))
-    labels = np.array(Image.open(tmp_path / 'scenes/labels/a/00.png'))
-    assert labels[3, 3] == 2 and labels[4, 5] == 1 and labels[0, 8] == 255 and labels[7, 0] == 0
-    assert (tmp_path / 'scenes/classes.txt').read_text() == 'background\ncat\ndog\n'
-    with pytest.raises(SystemExit, match='is there already'):
-        convert(json.dumps(names))

@@ -191,7 +191,6 @@ def test_a_reader_that_stops_reading_is_no_error(tmp_path, arguments):
     arguments = [str(tmp_path / 'weights.pth') if text == 'WEIGHTS' else text for text in arguments]
     read, write = os.pipe()
     os.close(read)
-    done = subprocess.run([sys.executable, '-m', 'mae_mm', *arguments], stdout=write, stderr=subprocess.PIPE,
-                          text=True)
+    done = subprocess.run([sys.executable, '-m', 'mae_mm', *arguments], stdout=write, stderr=subprocess.PIPE, text=True)
     os.close(write)
     assert done.returncode == 128 + signal.SIGPIPE and done.stderr == ''
