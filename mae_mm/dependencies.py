@@ -55,10 +55,16 @@ def missing(module: str) -> str | None:
                 return f'{module} >= {oldest}, found {version}; {install}'
             if module in HOSTS:
                 importlib.import_module(f'{module}.datasets')  # prints 'Could not import OneDL'
+                importlib.import_module(f'{module}.models')
     except ImportError as error:
         if error.name and error.name.split('.')[0] == module and '.' not in error.name:
             return f'{module} >= {oldest}, which is not there; {install}'
         return f'{module}, which does not import here ({error}); {install}'
+    except TypeError as error:
+        if module == 'mmpretrain':  # whose multimodal models it imports where pycocotools is there
+            return (f'{module}, which does not import here ({error}): pycocotools makes it import models for '
+                    'transformers 4; pip uninstall pycocotools, or install transformers<5')
+        raise
     return None
 
 

@@ -48,8 +48,15 @@ def test_from_images_to_predictions(tmp_path, command, multispectral):
     assert 'top-1' in command('probe', 'linear_probe/vit_linear_folder', '--cfg-options',
                               f'data_root={tmp_path}/classes', *start)
     command('train', 'finetune/vit_folder', '--cfg-options', f'data_root={tmp_path}/classes', *start, *EPOCH)
+    command('test', 'finetune/vit_folder', work / 'vit_folder' / 'epoch_1.pth', '--cfg-options',
+            f'data_root={tmp_path}/classes', 'img_size=32')
+    if multispectral:
+        command('export', 'finetune/vit_folder', work / 'vit_folder' / 'epoch_1.pth', 'classifier.pt2',
+                '--cfg-options', 'img_size=32')
     command('train', 'mae/upernet_folder', '--cfg-options', f'data_root={tmp_path}/scenes', start[0],
             'crop_size=32,32', *ITERATIONS)
+    command('test', 'mae/upernet_folder', work / 'upernet_folder' / 'iter_2.pth', '--cfg-options',
+            f'data_root={tmp_path}/scenes', 'crop_size=32,32')
 
     command('predict', work / 'vit_folder' / 'epoch_1.pth', tmp_path / 'classes', '--out', 'classes')
     lines = (tmp_path / 'empty' / 'classes' / 'predictions.csv').read_text().splitlines()

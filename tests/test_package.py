@@ -176,6 +176,17 @@ for root, name in ((registry.MODELS, 'EncoderDecoder'), (registry.DATASETS, 'Ima
         ('IoUMetric', 'mmseg'), ('LayerDecayConstructor', 'mmpretrain'))]
 
 
+def test_a_host_that_does_not_import_is_told_in_a_line(tmp_path):
+    """mmpretrain imports models for transformers 4 wherever pycocotools is installed."""
+    (tmp_path / 'pycocotools-2.0.dist-info').mkdir()
+    (tmp_path / 'pycocotools').mkdir()
+    for module in ('__init__', 'coco', 'mask'):
+        (tmp_path / 'pycocotools' / f'{module}.py').write_text('COCO = encode = decode = None')
+    (tmp_path / 'pycocotools-2.0.dist-info' / 'METADATA').write_text('Name: pycocotools\nVersion: 2.0\n')
+    out = run_python('from mae_mm.dependencies import missing; print(missing("mmpretrain"))', tmp_path, tmp_path, ROOT)
+    assert 'does not import here' in out and 'pip uninstall pycocotools, or install transformers<5' in out
+
+
 def test_help_answers_without_torch(tmp_path):
     out = run_python("import sys; sys.argv = ['mae-mm', '--help']\n"
                      "from mae_mm.cli import main\n"
@@ -191,6 +202,7 @@ def test_a_reader_that_stops_reading_is_no_error(tmp_path, arguments):
     arguments = [str(tmp_path / 'weights.pth') if text == 'WEIGHTS' else text for text in arguments]
     read, write = os.pipe()
     os.close(read)
-    done = subprocess.run([sys.executable, '-m', 'mae_mm', *arguments], stdout=write, stderr=subprocess.PIPE, text=True)
+    done = subprocess.run([sys.executable, '-m', 'mae_mm', *arguments], stdout=write, stderr=subprocess.PIPE,
+                          text=True)
     os.close(write)
     assert done.returncode == 128 + signal.SIGPIPE and done.stderr == ''

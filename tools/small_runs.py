@@ -6,6 +6,7 @@ import signal
 import socket
 import sys
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import numpy as np
 from mae_mm.cli.common import run_tool
 from mae_mm.cli.train import main as train
 
+CRASHED = 70  # an exit status that nothing else has
 SMALL = ['model.backbone.arch=None', 'model.backbone.patch_size=8', 'model.backbone.embed_dims=64',
          'model.backbone.num_layers=4', 'model.backbone.num_heads=4', 'train_dataloader.num_workers=1',
          'val_dataloader.num_workers=0', 'val_dataloader.persistent_workers=False', 'randomness.seed=0',
@@ -59,12 +61,14 @@ def start(kind: str, data: Path, work_dir: Path, processes: int, more: Sequence[
             os.environ.update(RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE=str(processes),
                               MASTER_ADDR='127.0.0.1', MASTER_PORT=str(port))
             argv = [*argv[:3], '--launcher', 'pytorch', *argv[3:]]
-        status = 70  # what nothing else exits with
+        status = CRASHED
         try:
             run_tool(train, argv)
         except SystemExit as ended:
             status = int(ended.code or 0)
         finally:
+            if status == CRASHED:
+                traceback.print_exc()
             sys.stdout.flush()
             os._exit(status)
     return pids

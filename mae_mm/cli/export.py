@@ -36,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     check_target(args.out)
     MMLogger.get_instance('export', log_level='WARNING')
-    cfg = read_config(args.config, args.cfg_options, args.work_dir)
+    cfg = read_config(args.config, dict(args.cfg_options or {}, load_from=args.checkpoint), args.work_dir)
     cfg.pop('optim_wrapper', None)  # nothing trains: no word on mixed precision
     fit_to_hardware(cfg, 'none')
     model, metainfo = trained_model(cfg, read_checkpoint(args.checkpoint), args.checkpoint)

@@ -34,8 +34,8 @@ def main(argv: Sequence[str] | None = None) -> None:
                         help='average several scales and flips, as tta_pipeline in the config says')
     args = parser.parse_args(argv)
 
-    cfg = read_config(args.config, args.cfg_options, args.work_dir, args.on and f'{EVALUATION}/{args.on}.py')
-    cfg.load_from = args.checkpoint
+    cfg = read_config(args.config, dict(args.cfg_options or {}, load_from=args.checkpoint), args.work_dir,
+                      args.on and f'{EVALUATION}/{args.on}.py')
     set_up_test(cfg, args)
     check_data(cfg, ('test_dataloader', ))
     settle(cfg, ('test_dataloader', ))

@@ -54,17 +54,17 @@ def settle_bands(cfg: Config) -> None:
 
 
 def _statistics_of_start(cfg: Config) -> Any:
-    """Those that the checkpoint was trained with, where the data needs some; None where it does not."""
+    """Those that the checkpoint was trained with, where the data needs some or is not there; else None."""
     start = (cfg.model.get('backbone') or {}).get('init_cfg')
-    checkpoint = start.get('checkpoint') if isinstance(start, dict) else None
+    checkpoint = cfg.get('load_from') or (start.get('checkpoint') if isinstance(start, dict) else None)
     image = _first_image(cfg)
-    if not isinstance(checkpoint, str) or not os.path.isfile(checkpoint) or image is None or (
-            not header_or_zeros(image).other_than_rgb):
+    if not isinstance(checkpoint, str) or not os.path.isfile(checkpoint) or (
+            image is not None and not header_or_zeros(image).other_than_rgb):
         return None
     text = meta_of(read_checkpoint(checkpoint)).get('cfg')
     found = parsed(text, checkpoint).get('statistics') if isinstance(text, str) else None
     if found is not None:
-        tell(f'{image} is not 8-bit RGB: statistics of bands are those of {checkpoint}')
+        tell(f'{image + " is not 8-bit RGB: " if image else ""}statistics of bands are those of {checkpoint}')
     return found
 
 

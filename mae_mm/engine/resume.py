@@ -39,11 +39,11 @@ def latest_checkpoint(work_dir: str) -> str:
     Raises:
         ValueError: there is none.
     """
-    found = checkpoints_in(work_dir)
-    order = [path for _, path in sorted(zip(places_of(found), found, strict=True), reverse=True)]
-    noted = _noted(work_dir)
-    problem = None
-    for path in ([noted] if noted else []) + [path for path in order if path != noted]:
+    found, noted, problem = checkpoints_in(work_dir), _noted(work_dir), None
+    # The farthest, which a run that was killed may not have noted yet.
+    places = zip(places_of(found), [path == noted for path in found], found, strict=True)
+    order = [path for *_, path in sorted(places, reverse=True)]
+    for path in ([noted] if noted and noted not in found else []) + order:
         problem = problem_of(path)
         if problem is None:
             return path

@@ -18,6 +18,7 @@ from mmengine.registry import OPTIMIZERS
 from mmengine.runner import BaseLoop
 from mmengine.runner import Runner as _Runner
 from mmengine.visualization import LocalVisBackend
+from torch._C import _error_if_any_worker_fails
 
 from ..checkpoint.background import BackgroundWriter
 from ..checkpoint.loading import load_into, start_from, weights_for
@@ -134,8 +135,8 @@ class Runner(_Runner):
         """
         try:
             yield
-        except RuntimeError as error:
-            lost = _LOST_WORKER.search(str(error))
+        except Exception as error:  # torch raises its own wherever the process is, inside others' handlers too
+            lost = _LOST_WORKER.search(f'{error} {_worker_error()}')
             if lost is None:
                 raise
             raise Incomplete(f'a data loader\'s worker ended (process {lost[1]}{lost[2] or ""}), most often for want '
@@ -164,7 +165,7 @@ class Runner(_Runner):
         model = self.model.module if is_model_wrapper(self.model) else self.model
         place = dict(epoch=self.epoch + by_epoch, iter=self.iter + (not by_epoch))
         checkpoint: dict[str, Any] = dict(
-            meta=dict({**place, **(meta or {})}, cfg=self.cfg.pretty_text, seed=self.seed,
+            meta=dict({**place, **(meta or {})}, cfg=self.config_text, seed=self.seed,
                       experiment_name=self.experiment_name, time=time.strftime('%Y%m%d_%H%M%S'),
                       mmengine_version=mmengine.__version__),
             state_dict=model.state_dict(), message_hub=self.message_hub.state_dict())
@@ -176,6 +177,11 @@ class Runner(_Runner):
             checkpoint['param_schedulers'] = [scheduler.state_dict() for scheduler in self.param_schedulers]
         self.call_hook('before_save_checkpoint', checkpoint=checkpoint)
         self.checkpoint_writer.write(checkpoint, os.path.join(out_dir, filename))
+
+    @functools.cached_property
+    def config_text(self) -> str:
+        """The config as every checkpoint holds it; formatting it takes half a second."""
+        return self.cfg.pretty_text
 
     def scale_lr(self, optim_wrapper: Any, auto_scale_lr: dict | None = None) -> None:
         """mmengine's, which leaves out that gradients of several batches make one step."""
@@ -208,6 +214,15 @@ class Runner(_Runner):
             load_into(model, weights, filename)
         self._has_loaded = True
         return checkpoint
+
+
+def _worker_error() -> str:
+    """What torch says of data loaders' workers that have failed."""
+    try:
+        _error_if_any_worker_fails()
+        return ''
+    except RuntimeError as error:
+        return str(error)
 
 
 def _forgiving(dump: Callable[..., None]) -> Callable[..., None]:
