@@ -83,6 +83,16 @@ def test_a_signal_ends_the_step_and_resuming_is_exact(epochs, tmp_path, capsys, 
     assert not list((tmp_path / 'w').glob('iter_*'))  # the next checkpoint replaced it
 
 
+def test_a_signal_that_is_ignored_stays_so(epochs, tmp_path, monkeypatch):
+    """As SIGHUP under nohup."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        config = with_hook(epochs[0], tmp_path, "dict(type='mae_mm.SignalAt', at=2, number=1)")
+        assert run_inside(TRAIN, config, '--work-dir', tmp_path / 'w') == 0
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
 def test_a_signal_in_an_iteration_config(config, trained, tmp_path):
     hooked = with_hook(config, tmp_path, "dict(type='mae_mm.SignalAt', at=2, number=10)")
     assert run_inside(TRAIN, hooked, '--work-dir', tmp_path / 'w') == 75

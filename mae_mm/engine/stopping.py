@@ -59,7 +59,8 @@ class StopHook(Hook):
 
     def before_train(self, runner: Any) -> None:
         if threading.current_thread() is threading.main_thread():
-            self._before = {number: signal.signal(number, self._receive) for number in SIGNALS}
+            self._before = {number: signal.signal(number, self._receive) for number in SIGNALS
+                            if signal.getsignal(number) != signal.SIG_IGN}  # nohup ignores SIGHUP
 
     def after_run(self, runner: Any) -> None:
         for number, handler in self._before.items():
