@@ -14,6 +14,7 @@ from .bands import PROJECTION, Rule, take_bands, told_bands
 from .formats import convert
 from .grids import decide_grid
 from .reading import read_checkpoint, tensors_of
+from .shapes import check_plain, shape_text
 
 # Sized by the image and resized by the backbone when they are loaded.
 RESIZED = re.compile(r'(.+\.)?(pos_embed|relative_position_bias_table)')
@@ -21,6 +22,7 @@ RESIZED = re.compile(r'(.+\.)?(pos_embed|relative_position_bias_table)')
 NEW_IN_BACKBONE = r'layers\.\d+\.(attn\.relative_position_bias_table|gamma_[12])|fc_norm\.(weight|bias)'
 # Last normalisations, of the tokens or of their mean: a backbone has one of them or none.
 LAST_NORM = ('ln1.', 'fc_norm.')
+NOTHING = '(?!)'  # a pattern that no name has
 INIT_OPTIONS = ('type', 'checkpoint', 'grid', 'bias_resize', 'bands')
 
 
@@ -77,7 +79,7 @@ def weights_for(model: nn.Module, checkpoint: Any, source: str) -> Mapping[str, 
         raise InputError(f'{source}: {error}') from None
 
 
-def load_into(model: nn.Module, weights: Mapping[str, Tensor], source: str, new: str = '(?!)',
+def load_into(model: nn.Module, weights: Mapping[str, Tensor], source: str, new: str = NOTHING,
               ignored: Sequence[str] = (), grid: Any = None, bias_resize: str = 'bicubic',
               bands: Rule | None = None) -> None:
     """Load weights that must match the model by name and, but for positions, by shape; and report it.
@@ -94,6 +96,10 @@ def load_into(model: nn.Module, weights: Mapping[str, Tensor], source: str, new:
         ValueError: with the names of what does not match; nothing has been loaded then.
     """
     state = model.state_dict()
+    try:
+        check_plain(weights)
+    except InputError as error:
+        raise InputError(f'{source}: {error}') from None
     projection = next((tensor for name, tensor in state.items() if PROJECTION.fullmatch(name)), None)
     if projection is not None:
         try:
@@ -103,7 +109,10 @@ def load_into(model: nn.Module, weights: Mapping[str, Tensor], source: str, new:
     missing = [name for name in state if name not in weights]
     shared = [name for name in weights if name in state]
     problems = {
-        'another shape': [f'{name} is {_shape(weights[name])} where the model has {_shape(state[name])}'
+        'another type': [f'{name} is {_type(weights[name])} where the model has {_type(state[name])}'
+                         for name in shared
+                         if weights[name].is_floating_point() != state[name].is_floating_point()],
+        'another shape': [f'{name} is {shape_text(weights[name])} where the model has {shape_text(state[name])}'
                           for name in shared if not _fits(name, weights[name], state[name])],
         'missing': [name for name in missing if not re.fullmatch(new, name)],
         'not in the model': [
@@ -114,6 +123,8 @@ def load_into(model: nn.Module, weights: Mapping[str, Tensor], source: str, new:
         raise InputError(f'{source} does not fit the model: {told}. {advice(weights, state)}')
     placed = OrderedDict(weights)
     try:
+        if new == NOTHING:  # training may change what a decoder predicts
+            _check_target(model, getattr(weights, '_metadata', {}).get('', {}).get('norm_pix'))
         placed._metadata = _with_grids(model, weights, grid, bias_resize)  # type: ignore[attr-defined]
     except InputError as error:
         raise InputError(f'{source}: {error}') from None
@@ -126,8 +137,8 @@ def load_into(model: nn.Module, weights: Mapping[str, Tensor], source: str, new:
         logger='current')
 
 
-def _shape(tensor: Tensor) -> str:
-    return 'x'.join(map(str, tensor.shape)) or 'scalar'
+def _type(tensor: Tensor) -> str:
+    return str(tensor.dtype).removeprefix('torch.')
 
 
 def _examples(names: Sequence[str]) -> str:
@@ -136,7 +147,8 @@ def _examples(names: Sequence[str]) -> str:
 
 def _fits(name: str, tensor: Tensor, own: Tensor) -> bool:
     if RESIZED.fullmatch(name):
-        return tensor.dim() == own.dim() and tensor.shape[-1] == own.shape[-1] and tensor.shape[:-2] == own.shape[:-2]
+        return (tensor.dim() == own.dim() and tensor.shape[-1] == own.shape[-1]
+                and tensor.shape[:-2] == own.shape[:-2] and tensor.shape[-2] > 1)
     return tensor.shape == own.shape
 
 
@@ -155,6 +167,14 @@ def _with_grids(model: nn.Module, weights: Mapping[str, Tensor], grid: Any, bias
             facts['grid'] = decide_grid(weights[name].shape[1] - 1, rows, told, own)
             facts['bias_resize'] = bias_resize
     return metadata
+
+
+def _check_target(model: nn.Module, told: bool | None) -> None:
+    """Refuse a decoder that was trained to predict something else than the model takes its output for."""
+    own = getattr(model, 'norm_pix', None)
+    if None not in (told, own) and told != own:
+        raise InputError(f'the decoder in the file predicts {"" if told else "un"}normalised patches, and the '
+                         f'model\'s {"" if own else "un"}normalised ones; set norm_pix={told}')
 
 
 def _check_heads(module: Any, told: int | None, name: str) -> None:

@@ -19,6 +19,7 @@ from ..errors import InputError, listed
 from .download import HASH_SUFFIX, download, file_hash
 from .huggingface import read_config, read_safetensors, weights_of_folder
 from .scanning import Hostile, scan
+from .shapes import strangeness
 
 DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64, torch.uint8, torch.int8, torch.int16,
           torch.int32, torch.int64, torch.bool)
@@ -68,8 +69,8 @@ def read_checkpoint(source: str, trust: bool = False) -> Any:
     if not os.path.isdir(os.path.expanduser(source)) or not isinstance(checkpoint, dict):
         return checkpoint
     weights = OrderedDict(checkpoint)
-    weights._metadata = read_config(os.path.dirname(path))  # type: ignore[attr-defined]
-    return dict(state_dict=weights)
+    weights._metadata, names = read_config(os.path.dirname(path))  # type: ignore[attr-defined]
+    return dict(state_dict=weights, class_names=names)
 
 
 def locate(source: str) -> str:
@@ -151,6 +152,14 @@ def meta_of(checkpoint: Any) -> dict[str, Any]:
     return meta if isinstance(meta, dict) else {}
 
 
+def class_names_of(checkpoint: Any) -> list[str] | None:
+    """The classes' names, as a run or a Hugging Face folder tells them."""
+    dataset = meta_of(checkpoint).get('dataset_meta')
+    names = dataset.get('classes') if isinstance(dataset, dict) else None
+    names = names or (checkpoint.get('class_names') if isinstance(checkpoint, dict) else None)
+    return [str(name) for name in names] if isinstance(names, (list, tuple)) and names else None
+
+
 def tensors_of(checkpoint: Any) -> Mapping[str, Tensor]:
     """The state dict inside a checkpoint: under ``state_dict`` or ``model``, or the checkpoint itself.
 
@@ -171,17 +180,18 @@ def tensors_of(checkpoint: Any) -> Mapping[str, Tensor]:
 def _check_tensors(checkpoint: Any, path: str) -> None:
     """Refuse tensors that would take more memory than the file has, or that are no plain numbers."""
     size = os.path.getsize(path)
-    for tensor in _tensors(checkpoint):
-        if (type(tensor) not in (Tensor, nn.Parameter) or tensor.is_nested or tensor.layout is not torch.strided
-                or tensor.device.type != 'cpu' or tensor.dtype not in DTYPES):
-            raise InputError(f'{path} was refused: it holds tensors that are not plain numbers')
+    for name, tensor in _tensors(checkpoint):
+        strange = strangeness(tensor)
+        if strange or type(tensor) not in (Tensor, nn.Parameter) or tensor.dtype not in DTYPES:
+            raise InputError(f'{path} was refused: it holds tensors that are not plain numbers: '
+                             f'{listed([str(name)])} ({strange or tensor.dtype})')
         if tensor.numel() * tensor.element_size() > size:
             raise InputError(f'{path} was refused: it holds a tensor of shape {tuple(tensor.shape)}, more than the '
                              f'{size} bytes of the file')
 
 
-def _tensors(checkpoint: Any) -> Iterator[Tensor]:
-    """The tensors of a checkpoint and of the dicts in it."""
-    for value in checkpoint.values() if isinstance(checkpoint, dict) else ():
-        yield from (item for item in (value.values() if isinstance(value, dict) else (value, ))
+def _tensors(checkpoint: Any) -> Iterator[tuple[Any, Tensor]]:
+    """The tensors of a checkpoint and of the dicts in it, with their names."""
+    for key, value in checkpoint.items() if isinstance(checkpoint, dict) else ():
+        yield from ((name, item) for name, item in (value.items() if isinstance(value, dict) else [(key, value)])
                     if isinstance(item, Tensor))
