@@ -6,7 +6,7 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import MODELS, init_default_scope
 
-from mae_mm.checkpoint import load_weights, write_checkpoint
+from mae_mm.checkpoint import load_into, load_weights, write_checkpoint
 
 from . import official
 from .conftest import run_inside
@@ -58,7 +58,8 @@ def test_what_is_told_once_is_stored(tmp_path):
         dst = tmp_path / f'b.{suffix}'
         assert run_inside('convert', tmp_path / 'a.pth', dst, '--whole', '--grid', 2, 8, *OFFICIAL) == 0
         told = load_weights(str(dst))._metadata
-        assert tuple(told['backbone'].pop('grid')) == (2, 8)
+        assert tuple(told['backbone'].pop('grid')) == tuple(told['decoder'].pop('grid')) == (2, 8)
+        load_into(pretrainer(sizes=dict(img_size=(16, 64))), load_weights(str(dst)), 'b')
         assert told == {'backbone': dict(num_heads=2), 'decoder': dict(num_heads=4), '': dict(norm_pix=True)}
     assert run_inside('convert', tmp_path / 'a.pth', tmp_path / 'c.pth', '--num-heads', 2) == 0  # the encoder alone
     assert load_weights(str(tmp_path / 'c.pth'))._metadata == {'': dict(num_heads=2)}
@@ -120,6 +121,7 @@ def test_a_checkpoint_of_a_run_is_not_replaced(tmp_path, error_of):
 
 @pytest.mark.parametrize('options, says', [
     (['--size', 0, 32], '--size 0 32: height and width are pixels from 1 on'),
+    (['--size', 10**9, 8], '--size 1000000000 8: height and width are pixels from 1 on, and no more than 200,000,000'),
     (['--size', 32, -8], '--size 32 -8: height and width'), (['--tolerance', 'nan'], '--tolerance nan: it is a'),
     (['--tolerance', -1], '--tolerance -1.0: it is a number'), (['--tolerance', 'inf'], '--tolerance inf: it is')])
 def test_numbers_of_export_are_refused_by_name(options, says, config, tmp_path, error_of):

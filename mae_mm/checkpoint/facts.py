@@ -45,7 +45,8 @@ def add_facts(weights: Mapping[str, Tensor], grid: tuple[int, int] | None = None
             decide_grid(positions.shape[1] - 1, rows, grid, grid)
         except InputError as error:
             raise InputError(f'--grid {grid[0]} {grid[1]}: {error}') from None
-        _add(encoder, 'grid', grid, '--grid')
+        for part in (encoder, *([metadata.setdefault('decoder', {})] if 'decoder.pos_embed' in weights else ())):
+            _add(part, 'grid', grid, '--grid')
     if num_heads is not None:
         table = weights.get(f'{prefix}layers.0.attn.relative_position_bias_table')
         if table is not None:

@@ -21,6 +21,8 @@ from ..errors import InputError
 from ..outputs import check_replaces_nothing
 from .common import add_common_options
 
+MOST_PIXELS = 200_000_000  # as of images that are read
+
 
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description='Write a trained model as ONNX or as a program of torch.export')
@@ -37,8 +39,9 @@ def main(argv: Sequence[str] | None = None) -> None:
                         help='write the file only if its outputs differ from the model\'s by no more than this')
     args = parser.parse_args(argv)
 
-    if args.size and min(args.size) < 1:
-        raise InputError(f'--size {args.size[0]} {args.size[1]}: height and width are pixels from 1 on')
+    if args.size and (min(args.size) < 1 or math.prod(args.size) > MOST_PIXELS):
+        raise InputError(f'--size {args.size[0]} {args.size[1]}: height and width are pixels from 1 on, and no more '
+                         f'than {MOST_PIXELS:,} in all')
     if not 0 <= args.tolerance < math.inf:
         raise InputError(f'--tolerance {args.tolerance}: it is a number from 0 on')
     check_target(args.out)
