@@ -118,3 +118,14 @@ def test_floating_point_numbers_of_every_length_are_taken(dtype):
     load_into(model, done, 'a.pth')
     assert torch.equal(model.backbone.cls_token, state['cls_token'].float())
     export(done, 'huggingface')
+
+
+@pytest.mark.parametrize('name', ['patch_embed.projection.weight', 'decoder.pred.bias', 'decoder.pred.weight'])
+@pytest.mark.parametrize('change', [lambda tensor: tensor.long(), lambda tensor: tensor.flatten()[0].clone()])
+def test_bands_are_taken_of_nothing_but_weights(name, change):
+    model = MaskedAutoencoder(MAE(**SIZES, in_channels=4), MAEDecoder(**DECODER))
+    state = dict(MaskedAutoencoder(MAE(**SIZES), MAEDecoder(**DECODER)).state_dict())
+    name = name if name in state else f'backbone.{name}'
+    state[name] = change(state[name])
+    with pytest.raises(InputError, match=f'a.pth.*{name}'):
+        load_into(model, state, 'a.pth', bands=[0, 1, 2, None])

@@ -61,24 +61,7 @@ def convert(state_dict: Mapping[str, Tensor], own: Collection[str] = ()) -> Conv
         done.weights._metadata = told_by(state_dict)  # type: ignore[attr-defined]
         return done
     done = Conversion(recognise(state_dict))
-    format_ = FORMATS[done.format]
-    weights: OrderedDict[str, Tensor] = OrderedDict()
-    called: dict[str, str] = {}
-    unknown = []
-    for key, tensor in state_dict.items():
-        canonical = _canonical(key, format_)
-        name = translate(canonical, format_.rows) if format_.rows else canonical
-        if any(re.fullmatch(pattern, canonical) for pattern in format_.dropped):
-            done.dropped.append(key)
-        elif name is None:
-            unknown.append(key)
-        elif name in weights:
-            raise InputError(f'{called[name]} and {key} are the same weights under two names')
-        else:
-            weights[name], called[name] = tensor, key
-    if unknown:
-        raise InputError(f'a {done.format} file with {len(unknown)} tensors that this format does not have: '
-                         f'{listed(unknown)}')
+    weights, called, done.dropped = _renamed(state_dict, done.format)
     grid = next(filter(None, (grid_of_index(state_dict[key]) for key in done.dropped
                               if key.endswith('relative_position_index'))), None)
     check_weights(weights, called)
@@ -87,6 +70,30 @@ def convert(state_dict: Mapping[str, Tensor], own: Collection[str] = ()) -> Conv
     _check_embeddings(weights)
     done.weights = _with_metadata(weights, told_by(state_dict), 'cls_token' in state_dict, grid)
     return done
+
+
+def _renamed(state_dict: Mapping[str, Tensor], name: str
+             ) -> 'tuple[OrderedDict[str, Tensor], dict[str, str], list[str]]':
+    """Weights in our names, the file's name of each, and the file's names of what has no place here."""
+    weights: OrderedDict[str, Tensor] = OrderedDict()
+    called: dict[str, str] = {}
+    dropped, unknown = [], []
+    format_ = FORMATS[name]
+    for key, tensor in state_dict.items():
+        canonical = _canonical(key, format_)
+        ours = translate(canonical, format_.rows) if format_.rows else canonical
+        if any(re.fullmatch(pattern, canonical) for pattern in format_.dropped):
+            dropped.append(key)
+        elif ours is None:
+            unknown.append(key)
+        elif ours in weights:
+            raise InputError(f'{called[ours]} and {key} are the same weights under two names')
+        else:
+            weights[ours], called[ours] = tensor, key
+    if unknown:
+        raise InputError(f'a {name} file with {len(unknown)} tensors that this format does not have: '
+                         f'{listed(unknown)}')
+    return weights, called, dropped
 
 
 def translate(name: str, rows: Rows) -> str | None:

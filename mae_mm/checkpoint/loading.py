@@ -96,22 +96,19 @@ def load_into(model: nn.Module, weights: Mapping[str, Tensor], source: str, new:
         ValueError: with the names of what does not match; nothing has been loaded then.
     """
     state = model.state_dict()
+    projection = next((tensor for name, tensor in state.items() if PROJECTION.fullmatch(name)), None)
     try:
         check_plain(weights)
+        _check_types(weights, state)
+        if projection is not None:
+            weights = take_bands(weights, bands, projection.shape[1])
+        if new == NOTHING:  # training may change what a decoder predicts
+            _check_target(model, getattr(weights, '_metadata', {}).get('', {}).get('norm_pix'))
     except InputError as error:
         raise InputError(f'{source}: {error}') from None
-    projection = next((tensor for name, tensor in state.items() if PROJECTION.fullmatch(name)), None)
-    if projection is not None:
-        try:
-            weights = take_bands(weights, bands, projection.shape[1])
-        except InputError as error:
-            raise InputError(f'{source}: {error}') from None
     missing = [name for name in state if name not in weights]
     shared = [name for name in weights if name in state]
     problems = {
-        'another type': [f'{name} is {_type(weights[name])} where the model has {_type(state[name])}'
-                         for name in shared
-                         if weights[name].is_floating_point() != state[name].is_floating_point()],
         'another shape': [f'{name} is {shape_text(weights[name])} where the model has {shape_text(state[name])}'
                           for name in shared if not _fits(name, weights[name], state[name])],
         'missing': [name for name in missing if not re.fullmatch(new, name)],
@@ -123,8 +120,6 @@ def load_into(model: nn.Module, weights: Mapping[str, Tensor], source: str, new:
         raise InputError(f'{source} does not fit the model: {told}. {advice(weights, state)}')
     placed = OrderedDict(weights)
     try:
-        if new == NOTHING:  # training may change what a decoder predicts
-            _check_target(model, getattr(weights, '_metadata', {}).get('', {}).get('norm_pix'))
         placed._metadata = _with_grids(model, weights, grid, bias_resize)  # type: ignore[attr-defined]
     except InputError as error:
         raise InputError(f'{source}: {error}') from None
@@ -135,6 +130,14 @@ def load_into(model: nn.Module, weights: Mapping[str, Tensor], source: str, new:
         f'{len(missing)} newly initialised{_examples(missing)}; {len(ignored)} ignored{_examples(ignored)}'
         f'{told_bands(bands)}',
         logger='current')
+
+
+def _check_types(weights: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> None:
+    """Refuse integers for weights, which torch would take for them."""
+    wrong = [f'{name} is {_type(tensor)} where the model has {_type(state[name])}' for name, tensor in weights.items()
+             if name in state and tensor.is_floating_point() != state[name].is_floating_point()]
+    if wrong:
+        raise InputError(f'another type: {listed(wrong)}')
 
 
 def _type(tensor: Tensor) -> str:
