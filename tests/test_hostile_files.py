@@ -134,7 +134,7 @@ class Broken:
     """A dtype of NumPy whose state is none, which it takes for a mistake of its own."""
 
     def __reduce__(self):
-        return np.dtype, ('V8', False, True), {}
+        return np.dtype, ('f8', False, True), {}
 
 
 def test_what_a_library_takes_for_its_own_mistake_is_damage(tmp_path):
