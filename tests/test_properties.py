@@ -210,7 +210,7 @@ def other_than(value):
     return st.sampled_from(['some', '/some/where', 'tiny']).filter(lambda other: other != value)
 
 
-@settings(LAW, max_examples=25)
+@settings(LAW, max_examples=16)
 @given(st.data())
 def test_any_variable_of_any_config_is_of_effect_or_refused(data):
     name = data.draw(st.sampled_from(config_names()))
