@@ -25,6 +25,24 @@ def check_target(out_dir: str, inputs: Sequence[str]) -> None:
                              'apart from theirs')
 
 
+def check_replaces_nothing(targets: Sequence[str], sources: Sequence[str]) -> None:
+    """See that no file that is written is one that is read, whatever links and relative paths lead there.
+
+    Args:
+        sources: files, and folders of such; others, such as URLs, are passed over.
+
+    Raises:
+        ValueError: with the two.
+    """
+    for source in map(os.path.expanduser, sources):
+        inside = [entry.path for entry in os.scandir(source)] if os.path.isdir(source) else [source]
+        for path in inside if os.path.exists(source) else ():
+            for target in targets:
+                if os.path.realpath(target) == os.path.realpath(path) or (
+                        os.path.exists(target) and os.path.exists(path) and os.path.samefile(target, path)):
+                    raise InputError(f'{target} would replace {path}, which it is made from; choose another name')
+
+
 def common_folder(paths: Sequence[str]) -> str:
     """The folder that holds all of some files."""
     return os.path.commonpath([os.path.dirname(os.path.abspath(path)) for path in paths])

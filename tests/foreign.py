@@ -48,7 +48,8 @@ def tokens(weights: OrderedDict) -> Tensor:
 
 def pixels(weights: OrderedDict) -> Tensor:
     """The decoder's prediction of every patch."""
-    model = MaskedAutoencoder(MAE(**SIZES), MAEDecoder(**DECODER))
+    told = getattr(weights, '_metadata', {}).get('', {})
+    model = MaskedAutoencoder(MAE(**SIZES), MAEDecoder(**DECODER), norm_pix=told.get('norm_pix', True))
     load_into(model, weights, 'peer')
     return model.eval().reconstruct(images(), ids_shuffle=IDS_SHUFFLE).pred
 

@@ -10,7 +10,8 @@ from . import official
 from .peers import randomise
 
 SIZES = dict(img_size=32, patch_size=8, embed_dims=32, num_layers=2, num_heads=2)
-ASKS = r"say which with init_cfg=dict\(type='Pretrained', ..., grid=\(height, width\)\)"
+ASKS = (r"say which with init_cfg=dict\(type='Pretrained', ..., grid=\(height, width\)\) where training starts from it"
+        '; mae-mm convert FILE NEW.pth --whole --grid HEIGHT WIDTH')
 
 
 @pytest.mark.parametrize('grid', [(1, 1), (2, 3), (3, 4), (4, 3), (5, 5)])

@@ -8,10 +8,12 @@ from mmseg.registry import MODELS
 from torch import nn
 
 from mae_mm import InputError
+from mae_mm.apis.exporting import Exportable
 from mae_mm.models.upsampled import conv_of_upsampled
 
 from .conftest import ROOT
-from .peers import randomise
+from .peers import randomise, segmentor
+from .test_segmentor import BACKBONE, images, metas
 
 SIZES = [  # of the full map, then of those that are upsampled to it
     ((16, 16), [(8, 8), (4, 4), (2, 2)]),
@@ -151,3 +153,25 @@ def test_upernet_configs_have_it():
     init_default_scope('mmseg')
     segmentor = MODELS.build(model)
     assert type(segmentor.decode_head).__module__ == 'mae_mm.models.heads'
+
+
+@torch.no_grad()
+@pytest.mark.parametrize('head', [dict(type='EncHead', num_codes=4, in_channels=[48] * 4, in_index=[0, 1, 2, 3]),
+                                  dict(type='EncHead', num_codes=4, in_channels=[48] * 2, in_index=[2, 3],
+                                       use_se_loss=False),
+                                  dict(type='DAHead', pam_channels=8, in_channels=48, in_index=3)])
+def test_heads_that_predict_by_themselves_are_mmsegs(head):
+    def build_with(type_):
+        model = segmentor(BACKBONE, type_=type_)
+        model.decode_head = MODELS.build(dict(**head, channels=16, num_classes=5, norm_cfg=dict(type='BN')))
+        randomise(model)
+        return model.eval()
+
+    inputs = images(2, 100, 64)
+    ours = build_with('mae_mm.EncoderDecoder')
+    peer = build_with('EncoderDecoder').inference(inputs, metas(inputs))
+    assert peer.std() > 1e-2
+    torch.testing.assert_close(ours.inference(inputs, metas(inputs)), peer, rtol=0, atol=1e-5)
+    window = inputs[:, :, :64] * 50 + 100
+    whole = ours.encode_decode(window.flip(1), metas(window))  # BGR, as images are loaded
+    torch.testing.assert_close(Exportable(ours)(window), whole, rtol=0, atol=1e-5)

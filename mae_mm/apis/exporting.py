@@ -59,6 +59,7 @@ class Exportable(nn.Module):
         images = self._normalise(images)
         if hasattr(self.model, 'decode_head'):
             logits = self.model._forward(images)  # B classes h w
+            logits = logits[0] if isinstance(logits, tuple) else logits  # of mmseg's EncHead and DAHead
             return F.interpolate(logits, images.shape[2:], mode='bilinear', align_corners=self.model.align_corners)
         if hasattr(self.model, 'head'):
             return self.model(images, mode='tensor')  # B classes

@@ -9,7 +9,8 @@ from ..checkpoint import convert, read_checkpoint, tensors_of
 from ..checkpoint.architectures import arch_of
 from ..checkpoint.describing import Description, Transformer, describe
 from ..checkpoint.download import file_hash
-from ..checkpoint.reading import locate, meta_of
+from ..checkpoint.facts import NORM_EPS
+from ..checkpoint.reading import class_names_of, locate, meta_of
 from ..config.names import config_names
 from ..errors import InputError, listed
 
@@ -20,6 +21,7 @@ FINETUNE = {'base': 'finetune/vit-base-p16_8xb128-coslr-100e_in1k',
             'huge': 'finetune/vit-huge-p14_8xb128-coslr-50e_in1k'}
 HUGE_448PX = 'finetune/vit-huge-p14_32xb8-coslr-50e_in1k-448px'
 HUGE_448PX_GRID = (32, 32)
+TARGETS = {True: ', of normalised patches', False: ', of patches as they are', None: ''}
 IMAGENET, ADE20K = 1000, 150  # classes
 # What weights can be used for -> the subcommand, the config for a folder, its setting of the images' size.
 FOLDERS = {'pre-training': ('train', 'pretrain/mae_vit_folder', 'img_size'),
@@ -59,7 +61,7 @@ def _parts(model: Description) -> dict[str, str]:
                    + ''.join(f'; {text}' for text in extras),
         'grid': '{}x{} patches'.format(*model.backbone.grid) if model.backbone.grid else
                 'not square, and the file does not store its height and width',
-        'decoder': _transformer(model.decoder) if model.decoder else 'no',
+        'decoder': _transformer(model.decoder) + TARGETS[model.norm_pix] if model.decoder else 'no',
         'classifier': f'{model.num_classes} classes' if model.num_classes else 'no',
         'other parts': ', '.join(model.heads) or 'no',
     }
@@ -68,7 +70,8 @@ def _parts(model: Description) -> dict[str, str]:
 def _transformer(part: Transformer) -> str:
     arch = arch_of(part.embed_dims, part.num_layers)
     heads = f'{part.num_heads} heads' if part.num_heads else 'number of heads unknown'
-    return (f'ViT-{arch}, ' if arch else '') + f'width {part.embed_dims}, {part.num_layers} layers, {heads}'
+    eps = f', layer norm eps {part.norm_eps:g}' if part.norm_eps not in (None, NORM_EPS) else ''
+    return (f'ViT-{arch}, ' if arch else '') + f'width {part.embed_dims}, {part.num_layers} layers, {heads}{eps}'
 
 
 def _training(checkpoint: Mapping[str, Any]) -> dict[str, str]:
@@ -82,10 +85,9 @@ def _training(checkpoint: Mapping[str, Any]) -> dict[str, str]:
         steps = [f'{unit} {meta[key]}' for key, unit in (('epoch', 'epoch'), ('iter', 'iteration'))
                  if isinstance(meta.get(key), int)]
         lines['made with'] = ', '.join([listed([config]), *steps])
-    dataset = meta.get('dataset_meta')
-    classes = dataset.get('classes') if isinstance(dataset, dict) else None
-    if isinstance(classes, (list, tuple)) and classes:
-        lines['classes'] = f'{len(classes)}: {listed(map(str, classes))}'
+    classes = class_names_of(checkpoint)
+    if classes:
+        lines['classes'] = f'{len(classes)}: {listed(classes)}'
     return lines
 
 

@@ -36,7 +36,7 @@ def _sizes(weights: Mapping[str, Tensor]) -> tuple[int, int, int] | None:
     """Width, number of layers and side of a patch of an encoder, by itself or in a model."""
     prefix = '' if 'cls_token' in weights else 'backbone.'
     token, projection = (weights.get(prefix + name) for name in ('cls_token', 'patch_embed.projection.weight'))
-    if token is None or projection is None:
+    if token is None or projection is None or not token.dim() or not projection.dim():
         return None
     layers = [name for name in weights if name.startswith(f'{prefix}layers.') and name.endswith('.attn.qkv.weight')]
     return token.shape[-1], len(layers), projection.shape[-1]

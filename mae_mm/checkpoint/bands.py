@@ -42,7 +42,7 @@ def take_bands(weights: Mapping[str, Tensor], rule: Rule | None, number: int) ->
     for name, tensor in weights.items():
         if PROJECTION.fullmatch(name):
             placed[name] = _taken(tensor, rule)
-        elif PREDICTION.fullmatch(name) and len(tensor) % theirs == 0:
+        elif PREDICTION.fullmatch(name) and tensor.dim() and len(tensor) % theirs == 0:
             placed[name] = _taken(tensor.unflatten(0, (-1, theirs)), rule).flatten(0, 1)
     return placed
 

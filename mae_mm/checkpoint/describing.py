@@ -15,12 +15,13 @@ HEADS = {'backbone': {768: 12, 1024: 16, 1280: 16}, 'decoder': {512: 16}}
 
 @dataclass
 class Transformer:
-    """An encoder or a decoder; ``num_heads`` and ``grid`` are None if they are unknown."""
+    """An encoder or a decoder; ``num_heads``, ``grid`` and ``norm_eps`` are None if they are unknown."""
     embed_dims: int
     num_layers: int
     hidden_dims: int
     num_heads: int | None
     grid: Grid | None
+    norm_eps: float | None
 
 
 @dataclass
@@ -34,6 +35,7 @@ class Description:
     final_norm: bool
     pooled: bool  # a norm of the mean of the patches
     decoder: Transformer | None
+    norm_pix: bool | None  # the decoder predicts normalised patches; None if it is unknown
     num_classes: int | None
     num_labels: int | None  # classes of a segmentor's convolution
     heads: list[str]
@@ -63,6 +65,7 @@ def describe(weights: Mapping[str, Tensor]) -> Description:
         final_norm='backbone.ln1.weight' in full,
         pooled='backbone.fc_norm.weight' in full,
         decoder=decoder,
+        norm_pix=told.get('', {}).get('norm_pix'),
         num_classes=None if head is None else len(head),
         num_labels=None if labels is None else len(labels),
         heads=sorted({name.split('.')[0] for name in full} - {'backbone', 'decoder', 'head'}))
@@ -75,4 +78,4 @@ def _transformer(weights: Mapping[str, Tensor], part: str, told: Mapping[str, An
     num_heads = HEADS[part].get(width) if table is None else table.shape[1]
     grid = told.get('grid') or square(weights[f'{part}.pos_embed'].shape[1] - 1)
     return Transformer(width, num_layers, len(weights[f'{part}.layers.0.ffn.layers.0.0.weight']),
-                       told.get('num_heads') or num_heads, tuple(grid) if grid else None)
+                       told.get('num_heads') or num_heads, tuple(grid) if grid else None, told.get('norm_eps'))

@@ -3,24 +3,19 @@ import functools
 import math
 import re
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from ..errors import InputError, listed
+from .facts import Told, told_by
 from .grids import Grid, bias_table_rows, grid_of_index
+from .shapes import check_plain, check_weights
 from .tables import FORMATS, MMPRETRAIN_CLASS_TOKEN, TARGETS, Format, Rows
 
 ABSURD_PATCHES = 2**16  # more than any image of this field has
-# What the ``_metadata`` of a state dict may tell of a module.
-FACTS: dict[str, Callable[[Any], bool]] = {
-    'version': lambda value: isinstance(value, int),
-    'grid': lambda value: isinstance(value, (list, tuple)) and [type(side) for side in value] == [int, int],
-    'num_heads': lambda value: isinstance(value, int) and value > 0,
-}
 
 
 @dataclass
@@ -56,36 +51,49 @@ def convert(state_dict: Mapping[str, Tensor], own: Collection[str] = ()) -> Conv
         own: the names of a model; weights that have just these are its own, whatever its parts are.
 
     Raises:
-        ValueError: an unknown format, a tensor that the format does not have, or weights that are not finite.
+        ValueError: an unknown format, a tensor that the format does not have, or weights that are not finite, no
+            floating-point numbers or of shapes that do not fit each other.
     """
+    check_plain(state_dict)
     _check_finite(state_dict)
     if own and state_dict.keys() == set(own):
         done = Conversion('mae_mm', OrderedDict(state_dict))
-        done.weights._metadata = _told(state_dict)  # type: ignore[attr-defined]
+        done.weights._metadata = told_by(state_dict)  # type: ignore[attr-defined]
         return done
     done = Conversion(recognise(state_dict))
-    format_ = FORMATS[done.format]
-    weights: OrderedDict[str, Tensor] = OrderedDict()
-    unknown = []
-    for key, tensor in state_dict.items():
-        canonical = _canonical(key, format_)
-        name = translate(canonical, format_.rows) if format_.rows else canonical
-        if any(re.fullmatch(pattern, canonical) for pattern in format_.dropped):
-            done.dropped.append(key)
-        elif name is None:
-            unknown.append(key)
-        else:
-            weights[name] = tensor
-    if unknown:
-        raise InputError(f'a {done.format} file with {len(unknown)} tensors that this format does not have: '
-                         f'{listed(unknown)}')
+    weights, called, done.dropped = _renamed(state_dict, done.format)
     grid = next(filter(None, (grid_of_index(state_dict[key]) for key in done.dropped
                               if key.endswith('relative_position_index'))), None)
+    check_weights(weights, called)
     join_attention(weights)
     _complete_beit(weights, grid)
     _check_embeddings(weights)
-    done.weights = _with_metadata(weights, _told(state_dict), 'cls_token' in state_dict, grid)
+    done.weights = _with_metadata(weights, told_by(state_dict), 'cls_token' in state_dict, grid)
     return done
+
+
+def _renamed(state_dict: Mapping[str, Tensor], name: str
+             ) -> 'tuple[OrderedDict[str, Tensor], dict[str, str], list[str]]':
+    """Weights in our names, the file's name of each, and the file's names of what has no place here."""
+    weights: OrderedDict[str, Tensor] = OrderedDict()
+    called: dict[str, str] = {}
+    dropped, unknown = [], []
+    format_ = FORMATS[name]
+    for key, tensor in state_dict.items():
+        canonical = _canonical(key, format_)
+        ours = translate(canonical, format_.rows) if format_.rows else canonical
+        if any(re.fullmatch(pattern, canonical) for pattern in format_.dropped):
+            dropped.append(key)
+        elif ours is None:
+            unknown.append(key)
+        elif ours in weights:
+            raise InputError(f'{called[ours]} and {key} are the same weights under two names')
+        else:
+            weights[ours], called[ours] = tensor, key
+    if unknown:
+        raise InputError(f'a {name} file with {len(unknown)} tensors that this format does not have: '
+                         f'{listed(unknown)}')
+    return weights, called, dropped
 
 
 def translate(name: str, rows: Rows) -> str | None:
@@ -118,12 +126,10 @@ def _check_finite(state_dict: Mapping[str, Tensor]) -> None:
 
 
 def _check_embeddings(weights: Mapping[str, Tensor]) -> None:
-    """What is looked at before a model is there must be what its name says."""
-    for name, dimensions in (('cls_token', 3), ('pos_embed', 3), ('patch_embed.projection.weight', 4)):
-        tensor = weights.get(f'backbone.{name}')
-        if tensor is None or tensor.dim() != dimensions or not tensor.numel():
-            raise InputError(f'weights without {name}' if tensor is None else
-                             f'weights whose {name} has the shape {tuple(tensor.shape)}')
+    """What is looked at before a model is there must be there."""
+    for name in ('cls_token', 'pos_embed', 'patch_embed.projection.weight'):
+        if f'backbone.{name}' not in weights:
+            raise InputError(f'weights without {name}')
 
 
 def join_attention(weights: 'OrderedDict[str, Tensor]') -> None:
@@ -170,15 +176,7 @@ def _complete_beit(weights: 'OrderedDict[str, Tensor]', grid: Grid | None) -> No
     weights['backbone.pos_embed'] = table.new_zeros(()).expand(1, 1 + grid[0] * grid[1], width)
 
 
-def _told(state_dict: Mapping[str, Tensor]) -> dict[str, dict[str, Any]]:
-    """What a state dict's ``_metadata`` tells of its modules, as far as it makes sense."""
-    metadata = getattr(state_dict, '_metadata', None)
-    return {key: {fact: value for fact, value in facts.items() if fact in FACTS and FACTS[fact](value)}
-            for key, facts in (metadata if isinstance(metadata, dict) else {}).items()
-            if isinstance(key, str) and isinstance(facts, dict)}
-
-
-def _with_metadata(weights: 'OrderedDict[str, Tensor]', told: dict[str, dict[str, Any]], bare: bool,
+def _with_metadata(weights: 'OrderedDict[str, Tensor]', told: Told, bare: bool,
                    grid: Grid | None) -> 'OrderedDict[str, Tensor]':
     """Weights with what is told of each module; without the prefix if there is nothing but a backbone.
 
@@ -200,10 +198,12 @@ def export(weights: Mapping[str, Tensor], target: str) -> 'tuple[OrderedDict[str
     """Weights in our names as ``target`` (a key of ``TARGETS``) has them, and the names that are left out.
 
     Raises:
-        ValueError: the target has no place for a tensor.
+        ValueError: the target has no place for a tensor, or one is not what its name says.
     """
     bare = 'cls_token' in weights
     full = OrderedDict((f'backbone.{name}' if bare else name, tensor) for name, tensor in weights.items())
+    check_plain(full)
+    check_weights(full)
     rows, left_out = TARGETS[target]
     if target == 'huggingface':
         split_attention(full)

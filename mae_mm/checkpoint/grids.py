@@ -12,8 +12,10 @@ from ..errors import InputError
 
 Grid = tuple[int, int]
 
+INTEGERS = (torch.int16, torch.int32, torch.int64)
 CLS_ROWS = 3  # the bias table's last rows: class to patch, patch to class, class to class
-ASK = 'say which with init_cfg=dict(type=\'Pretrained\', ..., grid=(height, width))'
+ASK = ('say which with init_cfg=dict(type=\'Pretrained\', ..., grid=(height, width)) where training starts from it; '
+       'mae-mm convert FILE NEW.pth --whole --grid HEIGHT WIDTH writes a file that stores it, for every use')
 
 
 def bias_table_rows(grid: Grid) -> int:
@@ -26,7 +28,7 @@ def grid_of_index(index: Tensor) -> Grid | None:
 
     None if it is no such index, or of a single row or column of patches, for which it is the same.
     """
-    if index.dim() != 2 or index.shape[0] != index.shape[1] or len(index) < 2 or index.is_floating_point():
+    if index.dim() != 2 or index.shape[0] != index.shape[1] or len(index) < 2 or index.dtype not in INTEGERS:
         return None
     first = index[1, 1:]  # the biases of the first patch to each one: they fall by one along the first row
     steps = first[0] - first == torch.arange(len(first))

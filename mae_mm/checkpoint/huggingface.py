@@ -2,18 +2,20 @@
 import json
 import os
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from ..errors import InputError
-from .describing import Description
+from ..errors import InputError, listed
+from .describing import Description, Transformer
+from .facts import NORM_EPS, STORED, Told
 
 CONFIG = 'config.json'
 WEIGHTS = ('model.safetensors', 'pytorch_model.bin')
+ACTIVATIONS = ('gelu', 'gelu_python')  # one function, transformers' names of it
 OWN_METADATA = 'mae_mm'  # in a safetensors file of ours: what torch keeps as a state dict's ``_metadata``
 
 
@@ -32,7 +34,7 @@ def read_safetensors(path: str) -> 'OrderedDict[str, Tensor]':
 
 def safetensors_bytes(state_dict: Mapping[str, Tensor]) -> bytes:
     """A safetensors file of a state dict and what it tells of its modules."""
-    told = {key: {fact: facts[fact] for fact in ('grid', 'num_heads') if fact in facts}
+    told = {key: {fact: facts[fact] for fact in STORED if fact in facts}
             for key, facts in getattr(state_dict, '_metadata', {}).items()}
     metadata = {'format': 'pt'}
     if any(told.values()):
@@ -49,26 +51,52 @@ def weights_of_folder(folder: str) -> str:
     return paths[0]
 
 
-def read_config(folder: str) -> dict[str, dict[str, Any]]:
-    """What a folder's config tells of encoder and decoder (grid, heads), as a state dict's ``_metadata`` does.
+def read_config(folder: str) -> tuple[Told, list[str] | None]:
+    """What a folder's config tells of encoder and decoder, as a state dict's ``_metadata`` does, and class names.
 
     Raises:
-        ValueError: the config is damaged.
+        ValueError: the config is damaged, or of a model that computes something else than ours.
     """
     path = os.path.join(folder, CONFIG)
-    told: dict[str, dict[str, Any]] = {'backbone': {}, 'decoder': {}}
     try:
         with open(path, encoding='utf-8') as file:
             config = json.load(file)
-        for part, heads in (('backbone', 'num_attention_heads'), ('decoder', 'decoder_num_attention_heads')):
-            if heads in config:
-                told[part]['num_heads'] = int(config[heads])
-            if 'image_size' in config and 'patch_size' in config:
-                sides = zip(_pair(config['image_size']), _pair(config['patch_size']), strict=True)
-                told[part]['grid'] = tuple(side // patch for side, patch in sides)
-    except (ValueError, TypeError, ArithmeticError, OSError, RecursionError) as error:
+        activation = config.get('hidden_act', ACTIVATIONS[0])
+        told, names = _facts(config), _class_names(config)
+    except (ValueError, TypeError, AttributeError, LookupError, ArithmeticError, OSError, RecursionError) as error:
         raise InputError(f'{path} is not a model\'s config, or is damaged') from error
+    if activation not in ACTIVATIONS:
+        raise InputError(f'{path}: hidden_act={listed([str(activation)])}, an activation that these models do not '
+                         f'compute; they compute {ACTIVATIONS[0]}')
+    return told, names
+
+
+def _facts(config: dict[str, Any]) -> Told:
+    told: Told = {'': {}, 'backbone': {}, 'decoder': {}}
+    for part, heads in (('backbone', 'num_attention_heads'), ('decoder', 'decoder_num_attention_heads')):
+        if heads in config:
+            told[part]['num_heads'] = _positive(int(config[heads]))
+        if 'image_size' in config and 'patch_size' in config:
+            sides = zip(_pair(config['image_size']), _pair(config['patch_size']), strict=True)
+            told[part]['grid'] = tuple(_positive(side // patch) for side, patch in sides)
+        if 'layer_norm_eps' in config:
+            told[part]['norm_eps'] = _positive(float(config['layer_norm_eps']), below=1)
+    if 'norm_pix_loss' in config:
+        told['']['norm_pix'] = bool(config['norm_pix_loss'])
     return told
+
+
+def _class_names(config: dict[str, Any]) -> list[str] | None:
+    """The names of classes in their order; None where there are none but numbers."""
+    named = config.get('id2label') or {}
+    names = [named[str(i)] for i in range(len(named))]
+    return None if names == [f'LABEL_{i}' for i in range(len(names))] else [str(name) for name in names]
+
+
+def _positive(value: Any, below: float = float('inf')) -> Any:
+    if not 0 < value < below:
+        raise ValueError(value)
+    return value
 
 
 def _pair(size: Any) -> tuple[int, int]:
@@ -76,36 +104,57 @@ def _pair(size: Any) -> tuple[int, int]:
     return int(height), int(width)
 
 
-def config_of(model: Description) -> dict[str, Any]:
+def config_of(model: Description, class_names: Sequence[str] | None = None) -> dict[str, Any]:
     """The ``config.json`` with which transformers builds the model that weights belong to.
 
     Raises:
-        ValueError: no last normalisation, or it cannot be told how many heads attend or what the grid is.
+        ValueError: a model that transformers cannot build, or something that weights do not tell and nobody has told.
     """
-    def size(grid: tuple[int, int]) -> int | list[int]:
-        height, width = (side * model.patch_size for side in grid)
-        return height if height == width else [height, width]
+    backbone, decoder = model.backbone, model.decoder
+    eps = backbone.norm_eps or NORM_EPS
+    _check_told(model, eps)
+    height, width = (side * model.patch_size for side in backbone.grid or ())
+    config: dict[str, Any] = dict(
+        architectures=['ViTForImageClassification' if model.num_classes else
+                       'ViTMAEForPreTraining' if decoder else 'ViTMAEModel'],
+        model_type='vit' if model.num_classes else 'vit_mae',
+        **_sizes(backbone), hidden_act=ACTIVATIONS[0], layer_norm_eps=eps, qkv_bias=True,
+        image_size=height if height == width else [height, width], patch_size=model.patch_size,
+        num_channels=model.in_channels)
+    if model.num_classes:
+        names = class_names or [f'LABEL_{i}' for i in range(model.num_classes)]
+        if len(names) != model.num_classes:
+            raise InputError(f'the file names {len(names)} classes, and its head has {model.num_classes}')
+        config['id2label'] = {str(i): name for i, name in enumerate(names)}
+        config['label2id'] = {name: i for i, name in enumerate(names)}
+    if decoder:
+        config |= {f'decoder_{name}': size for name, size in _sizes(decoder).items()}
+        config['norm_pix_loss'] = model.norm_pix
+    return config
 
+
+def _sizes(part: Transformer) -> dict[str, Any]:
+    return dict(hidden_size=part.embed_dims, num_hidden_layers=part.num_layers, num_attention_heads=part.num_heads,
+                intermediate_size=part.hidden_dims)
+
+
+def _check_told(model: Description, eps: float) -> None:
+    """See that there is such a model, and that all is known of it."""
     backbone, decoder = model.backbone, model.decoder
     if not model.final_norm:
         raise InputError("Hugging Face's models end with a normalisation, and these weights have none (backbone.ln1)")
     if backbone.grid is None:
         raise InputError('the file does not store the grid of patches; give it with --grid HEIGHT WIDTH')
-    if backbone.num_heads is None or (decoder and decoder.num_heads is None):
-        raise InputError('the file does not store the number of attention heads; give it with --num-heads and '
-                         '--decoder-num-heads')
-    config: dict[str, Any] = dict(
-        architectures=['ViTForImageClassification' if model.num_classes else
-                       'ViTMAEForPreTraining' if decoder else 'ViTMAEModel'],
-        model_type='vit' if model.num_classes else 'vit_mae',
-        hidden_size=backbone.embed_dims, num_hidden_layers=backbone.num_layers,
-        num_attention_heads=backbone.num_heads, intermediate_size=backbone.hidden_dims, hidden_act='gelu',
-        layer_norm_eps=1e-6, qkv_bias=True, image_size=size(backbone.grid), patch_size=model.patch_size,
-        num_channels=model.in_channels)
-    if model.num_classes:
-        config['id2label'] = {str(i): f'LABEL_{i}' for i in range(model.num_classes)}
-        config['label2id'] = {f'LABEL_{i}': i for i in range(model.num_classes)}
-    if decoder:
-        config.update(decoder_hidden_size=decoder.embed_dims, decoder_num_hidden_layers=decoder.num_layers,
-                      decoder_num_attention_heads=decoder.num_heads, decoder_intermediate_size=decoder.hidden_dims)
-    return config
+    height, width = backbone.grid
+    if height != width and not model.num_classes:
+        raise InputError(f"Hugging Face's ViTMAE is built for squares alone, and these weights are of {height}x{width}"
+                         ' patches')
+    for part, option in ((backbone, '--num-heads'), (decoder, '--decoder-num-heads')):
+        if part and part.num_heads is None:
+            raise InputError(f'the file does not store the number of attention heads; give it with {option}')
+    if decoder and model.norm_pix is None:
+        raise InputError('the file does not store whether its decoder predicts normalised patches; give it with '
+                         '--norm-pix yes or no')
+    if decoder and (decoder.norm_eps or NORM_EPS) != eps:
+        raise InputError(f"Hugging Face's models have one layer_norm_eps, and these weights {eps} in the encoder and "
+                         f'{decoder.norm_eps or NORM_EPS} in the decoder')

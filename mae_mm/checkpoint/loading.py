@@ -14,6 +14,7 @@ from .bands import PROJECTION, Rule, take_bands, told_bands
 from .formats import convert
 from .grids import decide_grid
 from .reading import read_checkpoint, tensors_of
+from .shapes import check_plain, shape_text
 
 # Sized by the image and resized by the backbone when they are loaded.
 RESIZED = re.compile(r'(.+\.)?(pos_embed|relative_position_bias_table)')
@@ -21,6 +22,7 @@ RESIZED = re.compile(r'(.+\.)?(pos_embed|relative_position_bias_table)')
 NEW_IN_BACKBONE = r'layers\.\d+\.(attn\.relative_position_bias_table|gamma_[12])|fc_norm\.(weight|bias)'
 # Last normalisations, of the tokens or of their mean: a backbone has one of them or none.
 LAST_NORM = ('ln1.', 'fc_norm.')
+NOTHING = '(?!)'  # a pattern that no name has
 INIT_OPTIONS = ('type', 'checkpoint', 'grid', 'bias_resize', 'bands')
 
 
@@ -77,7 +79,7 @@ def weights_for(model: nn.Module, checkpoint: Any, source: str) -> Mapping[str, 
         raise InputError(f'{source}: {error}') from None
 
 
-def load_into(model: nn.Module, weights: Mapping[str, Tensor], source: str, new: str = '(?!)',
+def load_into(model: nn.Module, weights: Mapping[str, Tensor], source: str, new: str = NOTHING,
               ignored: Sequence[str] = (), grid: Any = None, bias_resize: str = 'bicubic',
               bands: Rule | None = None) -> None:
     """Load weights that must match the model by name and, but for positions, by shape; and report it.
@@ -95,15 +97,19 @@ def load_into(model: nn.Module, weights: Mapping[str, Tensor], source: str, new:
     """
     state = model.state_dict()
     projection = next((tensor for name, tensor in state.items() if PROJECTION.fullmatch(name)), None)
-    if projection is not None:
-        try:
+    try:
+        check_plain(weights)
+        _check_types(weights, state)
+        if projection is not None:
             weights = take_bands(weights, bands, projection.shape[1])
-        except InputError as error:
-            raise InputError(f'{source}: {error}') from None
+        if new == NOTHING:  # training may change what a decoder predicts
+            _check_target(model, getattr(weights, '_metadata', {}).get('', {}).get('norm_pix'))
+    except InputError as error:
+        raise InputError(f'{source}: {error}') from None
     missing = [name for name in state if name not in weights]
     shared = [name for name in weights if name in state]
     problems = {
-        'another shape': [f'{name} is {_shape(weights[name])} where the model has {_shape(state[name])}'
+        'another shape': [f'{name} is {shape_text(weights[name])} where the model has {shape_text(state[name])}'
                           for name in shared if not _fits(name, weights[name], state[name])],
         'missing': [name for name in missing if not re.fullmatch(new, name)],
         'not in the model': [
@@ -126,8 +132,16 @@ def load_into(model: nn.Module, weights: Mapping[str, Tensor], source: str, new:
         logger='current')
 
 
-def _shape(tensor: Tensor) -> str:
-    return 'x'.join(map(str, tensor.shape)) or 'scalar'
+def _check_types(weights: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> None:
+    """Refuse integers for weights, which torch would take for them."""
+    wrong = [f'{name} is {_type(tensor)} where the model has {_type(state[name])}' for name, tensor in weights.items()
+             if name in state and tensor.is_floating_point() != state[name].is_floating_point()]
+    if wrong:
+        raise InputError(f'another type: {listed(wrong)}')
+
+
+def _type(tensor: Tensor) -> str:
+    return str(tensor.dtype).removeprefix('torch.')
 
 
 def _examples(names: Sequence[str]) -> str:
@@ -136,7 +150,8 @@ def _examples(names: Sequence[str]) -> str:
 
 def _fits(name: str, tensor: Tensor, own: Tensor) -> bool:
     if RESIZED.fullmatch(name):
-        return tensor.dim() == own.dim() and tensor.shape[-1] == own.shape[-1] and tensor.shape[:-2] == own.shape[:-2]
+        return (tensor.dim() == own.dim() and tensor.shape[-1] == own.shape[-1]
+                and tensor.shape[:-2] == own.shape[:-2] and tensor.shape[-2] > 1)
     return tensor.shape == own.shape
 
 
@@ -155,6 +170,14 @@ def _with_grids(model: nn.Module, weights: Mapping[str, Tensor], grid: Any, bias
             facts['grid'] = decide_grid(weights[name].shape[1] - 1, rows, told, own)
             facts['bias_resize'] = bias_resize
     return metadata
+
+
+def _check_target(model: nn.Module, told: bool | None) -> None:
+    """Refuse a decoder that was trained to predict something else than the model takes its output for."""
+    own = getattr(model, 'norm_pix', None)
+    if None not in (told, own) and told != own:
+        raise InputError(f'the decoder in the file predicts {"" if told else "un"}normalised patches, and the '
+                         f'model\'s {"" if own else "un"}normalised ones; set norm_pix={told}')
 
 
 def _check_heads(module: Any, told: int | None, name: str) -> None:

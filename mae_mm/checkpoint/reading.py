@@ -1,6 +1,7 @@
 """Reading a checkpoint without running anything that it asks for."""
 import argparse
-import importlib
+import contextlib
+import math
 import os
 import pickle
 import re
@@ -14,18 +15,20 @@ import torch
 from mmengine.logging import HistoryBuffer
 from torch import Tensor, nn
 from torch.serialization import safe_globals
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from ..errors import InputError, listed
 from .download import HASH_SUFFIX, download, file_hash
 from .huggingface import read_config, read_safetensors, weights_of_folder
 from .scanning import Hostile, scan
+from .shapes import strangeness
 
 DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64, torch.uint8, torch.int8, torch.int16,
           torch.int32, torch.int64, torch.bool)
 TRUST = 'if you trust whoever made it, convert it with tools/model_converters/beit2mmseg.py --trust'
 # What torch raises for files that are something else, or end too soon.
 DAMAGE = (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, LookupError, TypeError, AttributeError,
-          AssertionError, MemoryError, OverflowError, OSError, ImportError, zipfile.BadZipFile)
+          AssertionError, MemoryError, OverflowError, OSError, ImportError, SystemError, zipfile.BadZipFile)
 
 
 def _history_statistic(owner: Any, name: str) -> Any:
@@ -42,12 +45,36 @@ def _scalar(dtype: Any, data: Any) -> Any:
     return np.frombuffer(data if isinstance(data, bytes) else data.encode('latin-1'), dtype)[0]
 
 
+def _reconstruct(kind: Any, shape: Any, dtype: Any) -> np.ndarray:
+    """numpy's ``_reconstruct`` as its pickles use it: of nothing, which their values are put into."""
+    if kind is not np.ndarray or tuple(shape) != (0, ):
+        raise pickle.UnpicklingError('an array of another size')
+    return np.ndarray((0, ), np.int8)
+
+
+class Bounded(TorchDispatchMode):
+    """Lets no tensor be larger than its storage, which torch would enlarge, nor a new one larger than a file."""
+
+    def __init__(self, file_size: int):
+        super().__init__()
+        self.file_size = file_size
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
+        if func is torch.ops.aten.set_.source_Storage_storage_offset:
+            tensor, storage, offset, size, *strides = args
+            last = sum((side - 1) * step for side, step in zip(size, strides[0] if strides else (), strict=True))
+            if (offset + last + 1) * tensor.element_size() > storage.nbytes() and 0 not in size:
+                raise pickle.UnpicklingError('a tensor larger than its storage')
+        elif 'empty' in str(func) and math.prod(args[0]) > self.file_size:
+            raise pickle.UnpicklingError('a tensor larger than the file')
+        return func(*args, **kwargs or {})
+
+
 def _allowed() -> list[Any]:
     """Classes beside tensors and builtin types that real training checkpoints hold."""
-    core = importlib.import_module('numpy._core.multiarray' if hasattr(np, '_core') else 'numpy.core.multiarray')
     named: list[tuple[Any, str]] = [(_history_statistic, 'builtins.getattr')]
     for module in ('numpy._core', 'numpy.core'):
-        named += [(_scalar, f'{module}.multiarray.scalar'), (core._reconstruct, f'{module}.multiarray._reconstruct')]
+        named += [(_scalar, f'{module}.multiarray.scalar'), (_reconstruct, f'{module}.multiarray._reconstruct')]
     dtypes = {type(np.dtype(kind)) for kind in '?bBhHiIlLqQefdgFD'}
     return [HistoryBuffer, np.ndarray, np.dtype, argparse.Namespace, *dtypes, *named]
 
@@ -68,8 +95,8 @@ def read_checkpoint(source: str, trust: bool = False) -> Any:
     if not os.path.isdir(os.path.expanduser(source)) or not isinstance(checkpoint, dict):
         return checkpoint
     weights = OrderedDict(checkpoint)
-    weights._metadata = read_config(os.path.dirname(path))  # type: ignore[attr-defined]
-    return dict(state_dict=weights)
+    weights._metadata, names = read_config(os.path.dirname(path))  # type: ignore[attr-defined]
+    return dict(state_dict=weights, class_names=names)
 
 
 def locate(source: str) -> str:
@@ -124,7 +151,8 @@ def _read_file(path: str, trust: bool) -> Any:
 
 def _load(path: str, weights_only: bool) -> Any:
     try:
-        with safe_globals(_allowed()):
+        bounds = Bounded(os.path.getsize(path)) if weights_only else contextlib.nullcontext()
+        with safe_globals(_allowed()), bounds:
             return torch.load(path, map_location='cpu', weights_only=weights_only)
     except DAMAGE as error:
         classes = _unsafe_classes(path, error) if weights_only else []
@@ -151,6 +179,14 @@ def meta_of(checkpoint: Any) -> dict[str, Any]:
     return meta if isinstance(meta, dict) else {}
 
 
+def class_names_of(checkpoint: Any) -> list[str] | None:
+    """The classes' names, as a run or a Hugging Face folder tells them."""
+    dataset = meta_of(checkpoint).get('dataset_meta')
+    names = dataset.get('classes') if isinstance(dataset, dict) else None
+    names = names or (checkpoint.get('class_names') if isinstance(checkpoint, dict) else None)
+    return [str(name) for name in names] if isinstance(names, (list, tuple)) and names else None
+
+
 def tensors_of(checkpoint: Any) -> Mapping[str, Tensor]:
     """The state dict inside a checkpoint: under ``state_dict`` or ``model``, or the checkpoint itself.
 
@@ -171,17 +207,18 @@ def tensors_of(checkpoint: Any) -> Mapping[str, Tensor]:
 def _check_tensors(checkpoint: Any, path: str) -> None:
     """Refuse tensors that would take more memory than the file has, or that are no plain numbers."""
     size = os.path.getsize(path)
-    for tensor in _tensors(checkpoint):
-        if (type(tensor) not in (Tensor, nn.Parameter) or tensor.is_nested or tensor.layout is not torch.strided
-                or tensor.device.type != 'cpu' or tensor.dtype not in DTYPES):
-            raise InputError(f'{path} was refused: it holds tensors that are not plain numbers')
+    for name, tensor in _tensors(checkpoint):
+        strange = strangeness(tensor)
+        if strange or type(tensor) not in (Tensor, nn.Parameter) or tensor.dtype not in DTYPES:
+            raise InputError(f'{path} was refused: it holds tensors that are not plain numbers: '
+                             f'{listed([str(name)])} ({strange or tensor.dtype})')
         if tensor.numel() * tensor.element_size() > size:
             raise InputError(f'{path} was refused: it holds a tensor of shape {tuple(tensor.shape)}, more than the '
                              f'{size} bytes of the file')
 
 
-def _tensors(checkpoint: Any) -> Iterator[Tensor]:
-    """The tensors of a checkpoint and of the dicts in it."""
-    for value in checkpoint.values() if isinstance(checkpoint, dict) else ():
-        yield from (item for item in (value.values() if isinstance(value, dict) else (value, ))
+def _tensors(checkpoint: Any) -> Iterator[tuple[Any, Tensor]]:
+    """The tensors of a checkpoint and of the dicts in it, with their names."""
+    for key, value in checkpoint.items() if isinstance(checkpoint, dict) else ():
+        yield from ((name, item) for name, item in (value.items() if isinstance(value, dict) else [(key, value)])
                     if isinstance(item, Tensor))

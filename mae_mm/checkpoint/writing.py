@@ -133,19 +133,20 @@ def sweep_unfinished(folder: str) -> None:
 
 
 def to_plain(value: Any) -> Any:
-    """A value as tensors and builtin types, which ``torch.load(weights_only=True)`` accepts."""
+    """A value as tensors and builtin types, which ``torch.load(weights_only=True)`` accepts; others become text."""
     if isinstance(value, HistoryBuffer):
         log, count = value.data
         return {_HISTORY: [torch.from_numpy(np.array(log)), torch.from_numpy(np.array(count)), value.max_length]}
     if isinstance(value, np.ndarray):
-        return torch.from_numpy(value.copy())
+        return torch.from_numpy(value.astype(value.dtype.newbyteorder('='))) if value.dtype.kind in 'biufc' else (
+            to_plain(value.tolist()))
     if isinstance(value, np.generic):
-        return value.item()
+        return to_plain(value.item())
     if isinstance(value, dict):
-        return _mapping_type(value)((key, to_plain(item)) for key, item in value.items())
+        return _mapping_type(value)((to_plain(key), to_plain(item)) for key, item in value.items())
     if isinstance(value, (list, tuple)):
         return (tuple if isinstance(value, tuple) else list)(to_plain(item) for item in value)
-    if value is None or isinstance(value, (Tensor, bool, int, float, str, bytes)):
+    if value is None or isinstance(value, (Tensor, bool, int, float, str)):
         return value
     return str(value)
 
@@ -157,6 +158,8 @@ def from_plain(value: Any) -> Any:
             log, count, max_length = value[_HISTORY]
             return HistoryBuffer(log.numpy(), count.numpy(), max_length)
         return _mapping_type(value)((key, from_plain(item)) for key, item in value.items())
+    if isinstance(value, (list, tuple)):
+        return type(value)(from_plain(item) for item in value)
     return value
 
 

@@ -2,22 +2,27 @@
 
 SRC is a checkpoint of any known format: a path, a Hugging Face folder or a URL. DST is a file (``.pth`` or
 ``.safetensors``), or for ``--to huggingface`` the folder that ``from_pretrained`` opens. Without ``--to`` it is the
-encoder in our names; configs take files of any known format as they are.
+encoder in our names, or with ``--whole`` all that SRC holds; configs take files of any known format as they are.
 """
 import argparse
+import os
 from collections.abc import Sequence
-from dataclasses import replace
+from typing import Any
 
-from ..checkpoint import convert, export, load_weights, read_checkpoint, tensors_of, write_checkpoint
+from ..checkpoint import convert, export, read_checkpoint, tensors_of, write_checkpoint
 from ..checkpoint.describing import describe
-from ..checkpoint.huggingface import config_of
+from ..checkpoint.download import HASH_SUFFIX
+from ..checkpoint.facts import add_facts
+from ..checkpoint.huggingface import CONFIG, WEIGHTS, config_of
 from ..checkpoint.loading import encoder_of
-from ..checkpoint.reading import add_trust_option
+from ..checkpoint.reading import add_trust_option, class_names_of, meta_of
 from ..checkpoint.tables import TARGETS
-from ..checkpoint.writing import write_folder
+from ..checkpoint.writing import to_plain, write_folder
 from ..errors import InputError
+from ..outputs import check_replaces_nothing
 
-OURS = 'ours'
+OURS, HUGGINGFACE = 'ours', 'huggingface'
+FACTS = ('grid', 'num_heads', 'decoder_num_heads', 'norm_pix')  # options that tell what SRC does not
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -25,49 +30,65 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument('src', help='path or URL of the weights, or a Hugging Face folder')
     parser.add_argument('dst', help='path of the file to write, .pth or .safetensors; for huggingface a folder')
     parser.add_argument('--to', default=OURS, choices=(OURS, *TARGETS))
-    parser.add_argument('--grid', nargs=2, type=int, metavar=('HEIGHT', 'WIDTH'),
-                        help='of patches, for huggingface; needed if the file does not store it')
-    parser.add_argument('--num-heads', type=int, help='of attention heads, for huggingface; needed if the file '
-                                                             'does not store it')
-    parser.add_argument('--decoder-num-heads', type=int, help='the same for the decoder')
+    parser.add_argument('--whole', action='store_true', help='for ours: the decoder and heads, too')
+    told = parser.add_argument_group('what SRC does not tell, for ours and huggingface; the latter needs it')
+    told.add_argument('--grid', nargs=2, type=int, metavar=('HEIGHT', 'WIDTH'), help='of patches')
+    told.add_argument('--num-heads', type=int, help='of attention heads')
+    told.add_argument('--decoder-num-heads', type=int, help='the same for the decoder')
+    told.add_argument('--norm-pix', choices=('yes', 'no'), help='whether the decoder predicts normalised patches')
     add_trust_option(parser)
     args = parser.parse_args(argv)
     try:
+        _check(args)
         print(to_ours(args) if args.to == OURS else to_others(args))
     except InputError as error:
         text = str(error)
         raise InputError(text if args.src in text else f'{args.src}: {text}') from None
 
 
+def _check(args: argparse.Namespace) -> None:
+    """Refuse options without effect, and files that are not to be replaced."""
+    idle = [] if args.to in (OURS, HUGGINGFACE) else [name for name in FACTS if getattr(args, name) is not None]
+    idle += ['whole'] if args.whole and args.to != OURS else []
+    if idle:
+        raise InputError(f'--{idle[0].replace("_", "-")} has no effect with --to {args.to}')
+    folder = args.to == HUGGINGFACE
+    targets = [os.path.join(args.dst, name) for name in (CONFIG, *WEIGHTS)] if folder else [args.dst]
+    check_replaces_nothing(targets, [args.src])
+    if os.path.exists(args.dst + HASH_SUFFIX):
+        raise InputError(f'{args.dst} is a checkpoint of a run, whose hash is beside it; choose another name')
+
+
+def _facts(args: argparse.Namespace) -> dict[str, Any]:
+    return dict(grid=tuple(args.grid) if args.grid else None, num_heads=args.num_heads,
+                decoder_num_heads=args.decoder_num_heads,
+                norm_pix=None if args.norm_pix is None else args.norm_pix == 'yes')
+
+
 def to_ours(args: argparse.Namespace) -> str:
-    """Write the encoder in our names; what was done."""
-    source = tensors_of(read_checkpoint(args.src, args.trust))
+    """Write the encoder, or all parts, in our names; what was done."""
+    checkpoint = read_checkpoint(args.src, args.trust)
+    source = tensors_of(checkpoint)
     converted = convert(source)
-    encoder, aside = encoder_of(converted.weights)
-    write_checkpoint(encoder, args.dst)
-    kept = sum(name in source for name in encoder)
-    return (f'{args.src} ({converted.format}): {len(encoder) - kept} tensors renamed, {kept} kept, '
+    weights, aside = (converted.weights, []) if args.whole else encoder_of(converted.weights)
+    add_facts(weights, **_facts(args))
+    meta = to_plain(meta_of(checkpoint)) if args.whole and not args.dst.endswith('.safetensors') else None
+    write_checkpoint(dict(state_dict=weights, meta=meta) if meta else weights, args.dst)
+    kept = sum(name in source for name in weights)
+    return (f'{args.src} ({converted.format}): {len(weights) - kept} tensors renamed, {kept} kept, '
             f'{len(converted.dropped) + len(aside)} dropped; written to {args.dst}')
 
 
 def to_others(args: argparse.Namespace) -> str:
     """Write weights in the names of ``args.to``; what was done."""
-    weights = load_weights(args.src, args.trust)
+    checkpoint = read_checkpoint(args.src, args.trust)
+    weights = convert(tensors_of(checkpoint)).weights
     exported, aside = export(weights, args.to)
-    if args.to == 'huggingface':
-        write_folder(exported, _config(weights, args), args.dst)
+    if args.to == HUGGINGFACE:
+        add_facts(weights, **_facts(args))
+        write_folder(exported, config_of(describe(weights), class_names_of(checkpoint)), args.dst)
     else:
         nested = args.to == 'official' and not args.dst.endswith('.safetensors')
         write_checkpoint({'model': exported} if nested else exported, args.dst)
     return (f'{args.src}: {len(exported)} tensors written to {args.dst}'
             + (f'; left out {len(aside)} tensors of the decoder, which {args.to} has no names for' if aside else ''))
-
-
-def _config(weights, args: argparse.Namespace) -> dict:
-    """Hugging Face's config.json: what the weights tell, and what the command line adds."""
-    model = describe(weights)
-    told = dict(grid=tuple(args.grid) if args.grid else None, num_heads=args.num_heads)
-    model.backbone = replace(model.backbone, **{key: value for key, value in told.items() if value})
-    if model.decoder and args.decoder_num_heads:
-        model.decoder = replace(model.decoder, num_heads=args.decoder_num_heads)
-    return config_of(model)

@@ -7,6 +7,7 @@ It takes RGB images of 0 to 255, ``(B, 3, H, W)``, and gives logits; B is free. 
 the model on two inputs. docs/export.md has a script that uses it.
 """
 import argparse
+import math
 from collections.abc import Sequence
 
 from mmengine.logging import MMLogger
@@ -16,7 +17,11 @@ from ..apis.trained import trained_model
 from ..checkpoint.reading import read_checkpoint
 from ..config.hardware import fit_to_hardware
 from ..config.reading import read_config
+from ..errors import InputError
+from ..outputs import check_replaces_nothing
 from .common import add_common_options
+
+MOST_PIXELS = 200_000_000  # as of images that are read
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -34,7 +39,13 @@ def main(argv: Sequence[str] | None = None) -> None:
                         help='write the file only if its outputs differ from the model\'s by no more than this')
     args = parser.parse_args(argv)
 
+    if args.size and (min(args.size) < 1 or math.prod(args.size) > MOST_PIXELS):
+        raise InputError(f'--size {args.size[0]} {args.size[1]}: height and width are pixels from 1 on, and no more '
+                         f'than {MOST_PIXELS:,} in all')
+    if not 0 <= args.tolerance < math.inf:
+        raise InputError(f'--tolerance {args.tolerance}: it is a number from 0 on')
     check_target(args.out)
+    check_replaces_nothing([args.out], [args.config, args.checkpoint])
     MMLogger.get_instance('export', log_level='WARNING')
     cfg = read_config(args.config, dict(args.cfg_options or {}, load_from=args.checkpoint), args.work_dir)
     cfg.pop('optim_wrapper', None)  # nothing trains: no word on mixed precision

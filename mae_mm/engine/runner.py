@@ -5,7 +5,7 @@ import logging
 import os
 import re
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import count
 from typing import Any, ClassVar
 
@@ -18,7 +18,6 @@ from mmengine.registry import OPTIMIZERS
 from mmengine.runner import BaseLoop
 from mmengine.runner import Runner as _Runner
 from mmengine.visualization import LocalVisBackend
-from torch._C import _error_if_any_worker_fails
 
 from ..checkpoint.background import BackgroundWriter
 from ..checkpoint.loading import load_into, start_from, weights_for
@@ -27,8 +26,8 @@ from ..errors import Incomplete, InputError
 from ..registry import RUNNERS
 from .checkpoints import CheckpointHook
 from .resume import incomplete
-from .stopping import start_worker
-from .workdir import told_once
+from .workdir import forgiving, told_once
+from .workers import lost_worker, start_worker
 
 # mmengine's notes on its own deprecated parts, which it uses by itself.
 _LOG_NOISE = re.compile(r'"FileClient" will be deprecated|"HardDiskBackend" is the alias|'
@@ -36,8 +35,6 @@ _LOG_NOISE = re.compile(r'"FileClient" will be deprecated|"HardDiskBackend" is t
 # What the log file has and the console does not: hundreds of lines before the first of training.
 _FILE_ONLY = re.compile(r'\s*-+\s+System environment:|Config:\n|Hooks will be executed in|Distributed training is not|'
                         r'Checkpoints will be saved to|Exp name: ')
-
-_LOST_WORKER = re.compile(r'DataLoader worker \(pid(?:\(s\))? ([\d, ]+)\) (?:is killed by signal(: \w+)|exited)')
 
 
 @RUNNERS.register_module()
@@ -87,7 +84,7 @@ class Runner(_Runner):
         built = super().build_visualizer(visualizer)
         for backend in built._vis_backends.values():
             if isinstance(backend, LocalVisBackend):
-                backend._dump = _forgiving(backend._dump)  # type: ignore[method-assign]
+                backend._dump = forgiving(backend._dump)  # type: ignore[method-assign]
         return built
 
     @master_only
@@ -136,11 +133,10 @@ class Runner(_Runner):
         try:
             yield
         except Exception as error:  # torch raises its own wherever the process is, inside others' handlers too
-            lost = _LOST_WORKER.search(f'{error} {_worker_error()}')
+            lost = lost_worker(error)
             if lost is None:
                 raise
-            raise Incomplete(f'a data loader\'s worker ended (process {lost[1]}{lost[2] or ""}), most often for want '
-                             'of memory; fewer workers (train_dataloader.num_workers) take less') from error
+            raise Incomplete(f'{lost}; fewer workers (train_dataloader.num_workers) take less') from error
         finally:
             self._end_workers()
 
@@ -214,30 +210,6 @@ class Runner(_Runner):
             load_into(model, weights, filename)
         self._has_loaded = True
         return checkpoint
-
-
-def _worker_error() -> str:
-    """What torch says of data loaders' workers that have failed."""
-    try:
-        _error_if_any_worker_fails()
-        return ''
-    except RuntimeError as error:
-        return str(error)
-
-
-def _forgiving(dump: Callable[..., None]) -> Callable[..., None]:
-    """A function that writes scalars into a file; a disk that is full ends that file and not the run."""
-    tell: Callable[..., None] | None = None
-
-    def call(values: dict, path: str, file_format: str) -> None:
-        nonlocal tell
-        try:
-            dump(values, path, file_format)
-        except OSError:
-            tell = tell or told_once(path)
-            tell()
-
-    return call
 
 
 def build_runner(cfg: Config) -> Runner:

@@ -1,9 +1,7 @@
 """Stopping in good order when the machine is taken away."""
 import contextlib
-import os
 import signal
 import threading
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -13,26 +11,7 @@ from mmengine.hooks import Hook
 from ..errors import Stopped
 from ..registry import HOOKS
 from .checkpoints import CheckpointHook
-
-SIGNALS = [getattr(signal, name) for name in ('SIGTERM', 'SIGHUP', 'SIGUSR1') if hasattr(signal, name)]
-
-
-def start_worker(then: Callable[[int], None] | None, worker_id: int) -> None:
-    """The first thing that a data loader's worker does: from now on it ends by a signal of the run's process alone.
-
-    Clusters signal all processes of a run, and a worker that ends takes the run with it before anything is saved.
-    """
-    if hasattr(signal, 'sigwaitinfo'):  # not so on macOS
-        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
-        threading.Thread(target=_obey_parent, daemon=True).start()
-    if then is not None:
-        then(worker_id)
-
-
-def _obey_parent() -> None:
-    while signal.sigwaitinfo(SIGNALS).si_pid != os.getppid():
-        pass
-    os._exit(0)
+from .workers import SIGNALS
 
 
 @HOOKS.register_module()

@@ -126,3 +126,18 @@ def told_once(path: str) -> Callable[..., None]:
                       level=logging.WARNING)
 
     return tell
+
+
+def forgiving(dump: Callable[..., None]) -> Callable[..., None]:
+    """A function that writes scalars into a file; a disk that is full ends that file and not the run."""
+    tell: Callable[..., None] | None = None
+
+    def call(values: dict, path: str, file_format: str) -> None:
+        nonlocal tell
+        try:
+            dump(values, path, file_format)
+        except OSError:
+            tell = tell or told_once(path)
+            tell()
+
+    return call

@@ -34,9 +34,10 @@ class OnGrid(BaseModule):
 
     def _save_to_state_dict(self, destination, prefix, keep_vars):
         super()._save_to_state_dict(destination, prefix, keep_vars)
-        if hasattr(destination, '_metadata'):  # weights tell neither
-            attention: Any = self.layers[0].attn
-            destination._metadata[prefix[:-1]].update(grid=self.grid, num_heads=attention.num_heads)
+        if hasattr(destination, '_metadata'):  # weights tell none of these
+            layer: Any = self.layers[0]
+            destination._metadata[prefix[:-1]].update(grid=self.grid, num_heads=layer.attn.num_heads,
+                                                      norm_eps=layer.ln1.eps)
 
 
 def initialise_linear(module: nn.Module) -> None:
@@ -69,14 +70,19 @@ def refuse_other_names(module: nn.Module, state_dict: dict[str, Tensor], prefix:
 def fit_to_grid(module: OnGrid, state_dict: dict[str, Tensor], prefix: str, local_metadata: dict, *_: Any) -> None:
     """State-dict pre-hook: resize a checkpoint's positions and bias tables to the module's grid.
 
+    Layer norms get the ``eps`` that the checkpoint tells, without which they compute something else.
     ``relative_position_index``, which mmseg's files carry, is dropped: it follows from the grid.
     """
     own = [key for key in state_dict if key.startswith(prefix)]
     module.awaited = None if own else module.awaited
     for key in [key for key in state_dict if key.startswith(prefix) and key.endswith('relative_position_index')]:
         del state_dict[key]
+    if own and isinstance(local_metadata.get('norm_eps'), float):
+        for part in module.modules():
+            if isinstance(part, nn.LayerNorm):
+                part.eps = local_metadata['norm_eps']
     positions = state_dict.get(f'{prefix}pos_embed')
-    if positions is None:
+    if positions is None or positions.dim() != module.pos_embed.dim():  # the latter is told by torch
         return
     tables = [key for key in state_dict if key.startswith(prefix) and key.endswith(BIAS_TABLE)]
     rows = {len(state_dict[key]) for key in tables}

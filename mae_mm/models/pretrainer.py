@@ -64,6 +64,11 @@ class MaskedAutoencoder(BaseModel):
         self.decoder.connect(self.backbone)
         self.register_load_state_dict_pre_hook(refuse_other_names)
 
+    def _save_to_state_dict(self, destination, prefix, keep_vars):
+        super()._save_to_state_dict(destination, prefix, keep_vars)
+        if hasattr(destination, '_metadata'):
+            destination._metadata[prefix[:-1]].update(norm_pix=self.norm_pix)
+
     def forward(self, inputs: Tensor, data_samples: list | None = None, mode: str = 'tensor') -> Any:
         """mmengine's entry: ``mode`` is ``'loss'``, ``'predict'`` (held-out losses) or ``'tensor'`` (maps)."""
         if mode == 'loss':

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.models.segmentors import EncoderDecoder as _EncoderDecoder
 from mmseg.models.utils import resize
 from torch import Tensor
@@ -14,6 +15,7 @@ from ..errors import InputError
 from ..registry import MODELS
 from .grid import refuse_other_names
 
+PREDICTION = ('predict', 'predict_by_feat')  # of mmseg's heads
 CLASSES_AT_ONCE = 16  # of one window are as large as the image at a time
 
 
@@ -69,7 +71,7 @@ class EncoderDecoder(_EncoderDecoder):
         for first in range(0, len(places), step):
             part = places[first:first + step]
             windows = torch.stack([inputs[i, :, y:y + height, x:x + width] for i, y, x in part])
-            coarse = self.decode_head(self.extract_feat(windows))
+            coarse = self._window_logits(windows, [batch_img_metas[i] for i, _, _ in part])
             for (i, y, x), logits in zip(part, coarse.split(1), strict=True):
                 place = sums[i, :, y:y + height, x:x + width]
                 for sums_, logits_ in zip(
@@ -79,7 +81,21 @@ class EncoderDecoder(_EncoderDecoder):
                                zip(sides, (height, width), (tops, lefts), strict=True)))
         return sums.div_(counts.to(sums))
 
+    def _window_logits(self, windows: Tensor, metas: list[dict]) -> Tensor:
+        """``(windows, K, h, w)``: small as the head computes them, or as large as the windows if it predicts itself.
+
+        A head that returns more than logits (mmseg's ``EncHead``, ``DAHead``) has a ``predict`` of its own.
+        """
+        maps, head = self.extract_feat(windows), self.decode_head
+        if all(getattr(type(head), name, None) is getattr(BaseDecodeHead, name) for name in PREDICTION):
+            return head(maps)
+        size = windows.shape[2:]
+        return head.predict(maps, [{**meta, 'img_shape': size, 'pad_shape': tuple(size)} for meta in metas],
+                            self.test_cfg)
+
     def _enlarge(self, logits: Tensor, size: tuple[int, int]) -> Tensor:
+        if logits.shape[2:] == size:
+            return logits
         return resize(logits, size=size, mode='bilinear', align_corners=self.align_corners)
 
     def postprocess_result(self, seg_logits: Tensor, data_samples: list | None = None) -> list:
