@@ -14,6 +14,7 @@ from ..checkpoint.download import file_hash
 from ..config.checks import check_data
 from ..config.hardware import fit_to_hardware
 from ..config.reading import read_config
+from ..config.sections import TRAINING, check_needed
 from ..config.settle import settle
 from ..engine.runner import Runner, build_runner
 from ..errors import InputError
@@ -37,6 +38,7 @@ def check_run(config: str, options: dict[str, Any] | None = None) -> dict[str, A
         ValueError: what would stop the run before its first step.
     """
     cfg = read_config(config, options)
+    check_needed(cfg, TRAINING)
     check_data(cfg, LOADERS)
     settle(cfg, LOADERS)
     fit_to_hardware(cfg, 'none')

@@ -16,6 +16,7 @@ from ..checkpoint.reading import add_trust_option
 from ..checkpoint.tables import TARGETS
 from ..checkpoint.writing import write_folder
 from ..errors import InputError
+from ..outputs import check_writable
 
 OURS = 'ours'
 
@@ -32,6 +33,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument('--decoder-num-heads', type=int, help='the same for the decoder')
     add_trust_option(parser)
     args = parser.parse_args(argv)
+    check_writable(args.dst, [args.src])
     try:
         print(to_ours(args) if args.to == OURS else to_others(args))
     except InputError as error:

@@ -16,6 +16,7 @@ from ..apis.trained import trained_model
 from ..checkpoint.reading import read_checkpoint
 from ..config.hardware import fit_to_hardware
 from ..config.reading import read_config
+from ..outputs import check_writable
 from .common import add_common_options
 
 
@@ -35,6 +36,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parser.parse_args(argv)
 
     check_target(args.out)
+    check_writable(args.out, [args.checkpoint, args.config])
     MMLogger.get_instance('export', log_level='WARNING')
     cfg = read_config(args.config, args.cfg_options, args.work_dir)
     cfg.pop('optim_wrapper', None)  # nothing trains: no word on mixed precision

@@ -13,6 +13,7 @@ from ..config.hardware import fit_to_hardware
 from ..config.labels import look_at_labels
 from ..config.reading import read_config
 from ..config.resumed import check_resumed
+from ..config.sections import TRAINING, check_needed
 from ..config.settle import settle
 from ..config.vis import VIS_BACKENDS, add_vis_backends
 from ..engine.resume import checkpoints_in, last_of_run, latest_checkpoint
@@ -37,6 +38,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parser.parse_args(argv)
 
     cfg = read_config(args.config, args.cfg_options, args.work_dir)
+    check_needed(cfg, TRAINING)
     start = resumed_from(args.resume, cfg.work_dir)
     if start is not None:
         cfg.resume, cfg.load_from = True, start

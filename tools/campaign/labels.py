@@ -106,14 +106,17 @@ FINE: dict[str, tuple[str, Make, str]] = {
 def inputs(rng: random.Random) -> Iterator[BadInput]:
     for what, (suffix, make) in BROKEN.items():
         for where in WHERE:
-            yield BadInput('labels', what, where, functools.partial(_with, suffix, make, _split(where), where), ('m.', ))
+            yield BadInput('labels', what, where, functools.partial(_with, suffix, make, _split(where), where),
+                           ('m.', ))
         yield BadInput('labels', f'{what}-in-validation', WHERE[0],
                        functools.partial(_with, suffix, make, 'val', WHERE[0]), ('m.', ))
     for what, (suffix, make, why) in FINE.items():
         for where in WHERE:
-            yield BadInput('labels', what, where, functools.partial(_with, suffix, make, _split(where), where), (), ACCEPTED, why)
+            yield BadInput('labels', what, where, functools.partial(_with, suffix, make, _split(where), where), (),
+                           ACCEPTED, why)
     for where in WHERE:
-        yield BadInput('labels', 'unreadable', where, functools.partial(_with, 'png', unreadable, _split(where), where), ('m.', ),
+        yield BadInput('labels', 'unreadable', where,
+                       functools.partial(_with, 'png', unreadable, _split(where), where), ('m.', ),
                        skipped=NO_PERMISSIONS)
         for what, make, expected, why in FOLDERS:
             yield BadInput('labels', what, where, functools.partial(_changed, make, where), ('labels', 'm.'), expected,

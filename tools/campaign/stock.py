@@ -15,7 +15,7 @@ DECODER = ['model.decoder.embed_dims=16', 'model.decoder.num_layers=1', 'model.d
 CLASSIFIER = ['img_size=16', *ENCODER, 'model.head.in_channels=16']
 # Road -> its config, and options that make it the smallest.
 ROADS: dict[str, tuple[str, list[str]]] = {
-    'pretrain': ('pretrain/mae_vit_folder', ['img_size=16', 'max_epochs=1', *ENCODER, *DECODER]),
+    'pretrain': ('pretrain/mae_vit_folder', ['img_size=16', 'max_epochs=2', *ENCODER, *DECODER]),
     'classify': ('finetune/vit_folder', [*CLASSIFIER, 'train_cfg.max_epochs=1', 'param_scheduler.warmup=0.5']),
     'segment': ('mae/upernet_folder', ['crop_size=16,16', 'max_iters=2', *ENCODER, 'width=16', 'head_channels=8',
                                        'depth=6', 'model.backbone.out_indices=[0,1,2,3]']),
