@@ -16,6 +16,7 @@ from ..config.hardware import fit_to_hardware
 from ..config.reading import read_config
 from ..config.sections import TRAINING, check_needed
 from ..config.settle import settle
+from ..config.shapes import check_shapes
 from ..engine.runner import Runner, build_runner
 from ..errors import InputError
 from ..progress import progress_of
@@ -39,6 +40,7 @@ def check_run(config: str, options: dict[str, Any] | None = None) -> dict[str, A
     """
     cfg = read_config(config, options)
     check_needed(cfg, TRAINING)
+    check_shapes(cfg)
     check_data(cfg, LOADERS)
     settle(cfg, LOADERS)
     fit_to_hardware(cfg, 'none')

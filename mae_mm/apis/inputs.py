@@ -33,7 +33,7 @@ def images_in(sources: Sequence[str]) -> Iterator[tuple[str, str]]:
                 raise InputError(f'{source}: no images there; known are {", ".join(IMAGE_SUFFIXES)}')
             yield from ((os.path.join(source, name), name) for name in names)
         elif os.path.lexists(source):
-            check_file(source)
+            check_file(source, 'an image')
             yield source, os.path.basename(source)
         else:
             raise InputError(f'{source or "an empty name"}: no such image or folder')

@@ -128,6 +128,5 @@ def _being_built(error: Exception) -> str:
         outer = parts[-2] if len(parts) > 1 and isinstance(parts[-2], dict) else {}
         key = next((key for key, value in outer.items() if value is at_fault), None)
         return f'{key or "a part of the config"} is {at_fault!r}, and dict(type=...) is needed'
-    told = ', '.join(f'{key}={value!r}' for key, value in at_fault.items() if not isinstance(value, dict)
-                     and len(repr(value)) < 60)
+    told = ', '.join(f'{key}={value!r}' for key, value in at_fault.items() if len(repr(value)) < 80)
     return f'in dict({told})'

@@ -16,7 +16,6 @@ from .keys import check_keys
 from .names import find_config
 from .sections import check_sections
 from .settings import check_effect, evaluate, typed
-from .shapes import check_shapes
 from .values import check_values
 
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
@@ -62,7 +61,6 @@ def read_config(path: str, options: dict[str, Any] | None = None, work_dir: str 
         _import(cfg.custom_imports)
     check_keys(cfg)
     check_values(cfg)
-    check_shapes(cfg)
     if 'data_root' in options:
         for _, dataset in datasets_of(cfg):
             dataset.data_root = cfg.data_root

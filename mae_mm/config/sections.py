@@ -52,7 +52,8 @@ KINDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     r'model(\.module)?(\.(backbone|decoder|decode_head))?': (_is_part, BUILT),
     r'model\.(head|neck|auxiliary_head|data_preprocessor)': (_optional(_are_parts), f'{BUILT} or None'),
     r'model\.(.+\.)?(loss|loss_decode)': (_are_parts, BUILT),
-    r'model\.(.+\.)?(norm_cfg|act_cfg|init_cfg|train_cfg|test_cfg)': (_optional(_are_parts), 'a dict or None'),
+    r'model\.(.+\.)?(norm_cfg|act_cfg|train_cfg|test_cfg)': (_optional(_is_part), 'a dict or None'),
+    r'model\.(.+\.)?init_cfg': (_optional(_are_parts), f'{BUILT} or None'),
     r'(train|val|test)_(dataloader|cfg)': (_optional(_is_part), 'a dict or None'),
     r'(train|val|test)_dataloader\.(dataset|sampler)': (_is_part, BUILT),
     r'(train|val|test)_dataloader\.(batch_sampler|collate_fn)': (_optional(_is_part), BUILT),
@@ -72,6 +73,7 @@ KINDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     r'visualizer\.vis_backends': (_optional(_are_parts), f'a list of {BUILT}'),
     r'default_scope': (_optional(_is_scope), 'a package whose parts are registered, such as mmseg or mmpretrain'),
     r'log_level': (_is_level, 'a name such as INFO'),
+    r'optim_wrapper\.constructor': (_is_text, 'the name of a class'),
     r'load_from|work_dir|data_root': (_optional(_is_text), 'a path'),
 }
 

@@ -9,6 +9,7 @@ from mmengine.config import Config
 from ..errors import InputError
 
 Check = Callable[[Any], bool]
+INTERPOLATIONS = ('nearest', 'bilinear', 'bicubic', 'area', 'lanczos', 'box', 'hamming')  # mmcv's
 METRICS_OF_MASKS = ('mIoU', 'mDice', 'mFscore')
 # Type of an evaluator -> the names that it gives, as a pattern.
 NAMES = {'mae_mm.IoUMetric': r'[am]Acc|mIoU|mDice|mFscore|mPrecision|mRecall', 'mae_mm.Accuracy': r'accuracy/top\d+',
@@ -64,6 +65,7 @@ VALUES: dict[str, tuple[Check, str]] = {
     r'model\.backbone\.(patch_size|in_channels)': (_from(1), 'a whole number from 1 on'),
     r'model\.(backbone|decoder)\.mlp_ratio': (_or_none(lambda v: _number(v) and v > 0), 'a number above 0'),
     r'model\.(decode|auxiliary)_head\.channels': (_from(1), 'a whole number from 1 on'),
+    r'model\.(decode|auxiliary)_head\.align_corners': (lambda v: isinstance(v, bool), 'True or False'),
     r'model\.decode_head\.pool_scales': (lambda v: isinstance(v, (list, tuple)) and len(v) > 0 and _all(_from(1))(v),
                                           'a list of whole numbers from 1 on'),
     r'model(\.module)?\.test_cfg\.(stride|crop_size)': (_pair, 'two whole numbers from 1 on, height and width'),
@@ -74,6 +76,12 @@ VALUES: dict[str, tuple[Check, str]] = {
     r'default_hooks\.checkpoint\.max_keep_ckpts': (lambda v: _whole(v) and (v >= 1 or v == -1),
                                                     'a whole number from 1 on, or -1 for all'),
     r'param_scheduler(\.\d+)?\.min_ratio': (lambda v: _number(v) and 0 <= v <= 1, 'a number from 0 to 1'),
+    r'model\.(data_preprocessor|data_preprocessor\.test_cfg)\.size': (_pair, 'two whole numbers, height and width'),
+    r'.*pipeline\..*\bbackend': (lambda v: v in ('cv2', 'pillow'), "'cv2' or 'pillow'"),
+    r'.*pipeline\..*\binterpolation': (lambda v: isinstance(v, str) and v in INTERPOLATIONS,
+                                       f'one of {", ".join(INTERPOLATIONS)}'),
+    r'.*pipeline\..*\.hparams\.pad_val': (lambda v: v is not None and _all(_number)(v), 'a number or a list of them'),
+    r'.*pipeline\..*\.num_policies': (_from(1), 'a whole number from 1 on'),
     r'randomness\.seed': (lambda v: v is None or _from(0)(v), 'None or a whole number from 0 on'),
 }
 

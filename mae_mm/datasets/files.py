@@ -46,7 +46,7 @@ def is_folder(entry: 'os.DirEntry[str]') -> bool:
         return False
 
 
-def check_file(path: str) -> None:
+def check_file(path: str, as_what: str = 'a file') -> None:
     """Tell what is wrong with a file before it is opened: opening a pipe would wait for ever.
 
     Raises:
@@ -57,12 +57,12 @@ def check_file(path: str) -> None:
     except (OSError, ValueError) as error:  # ValueError: of zero bytes in a name
         why = getattr(error, 'strerror', None) or error
         why = 'a link that leads nowhere' if os.path.islink(path) and isinstance(error, FileNotFoundError) else why
-        raise InputError(f'{path} cannot be read: {why}; mend it or remove it') from None
+        raise InputError(f'{path} cannot be read as {as_what}: {why}; mend it or remove it') from None
     if not stat.S_ISREG(status.st_mode):
         kind = 'a folder' if stat.S_ISDIR(status.st_mode) else 'a pipe or a device'
         raise InputError(f'{path} is {kind}, and a file is needed; remove it')
     if not os.access(path, os.R_OK):
-        raise InputError(f'{path} cannot be read: Permission denied; mend it or remove it')
+        raise InputError(f'{path} cannot be read as {as_what}: Permission denied; mend it or remove it')
 
 
 def check_folder(folder: str) -> None:

@@ -41,7 +41,7 @@ class _Folder(CustomDataset):
         return samples
 
     def _listed(self) -> list[dict]:
-        check_file(self.ann_file)
+        check_file(self.ann_file, 'a list of images')
         try:
             samples = super().load_data_list()
         except ValueError as error:

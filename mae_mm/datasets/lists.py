@@ -28,7 +28,7 @@ class ListedImages(CustomDataset):
         super().__init__(with_label=True, metainfo=dict(classes=tuple(map(str, range(num_classes)))), **kwargs)
 
     def load_data_list(self) -> list[dict]:
-        check_file(self.ann_file)
+        check_file(self.ann_file, 'a list of images and labels')
         try:
             with open(self.ann_file) as file:
                 pairs = _inaturalist(json.load(file)) if self.ann_file.endswith('.json') else _lines(file)

@@ -218,7 +218,7 @@ def _names(path: str) -> list[str]:
     Raises:
         ValueError: a list that is missing, empty, or no text.
     """
-    check_file(path)
+    check_file(path, 'a list of names')
     try:
         with open(path, encoding='utf-8-sig') as file:
             names = [line.strip().replace('\\', '/') for line in file if line.strip()]

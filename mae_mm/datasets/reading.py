@@ -61,7 +61,7 @@ def header(path: str) -> Header:
     Raises:
         ValueError: what is no file; a TIFF or ``.npy`` file that cannot be read, or whose values are no plain numbers.
     """
-    check_file(path)
+    check_file(path, 'an image')
     if path.lower().endswith(TIFF_SUFFIXES):
         return Header(*tiff_header(path))
     if path.lower().endswith('.npy'):

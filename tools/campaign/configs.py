@@ -23,7 +23,7 @@ def _options() -> Iterator[BadInput]:
     for i, word in enumerate(WORDS):
         yield BadInput('settings', f'option-{i}-{ascii(word)[1:-1]}', 'train-pretrain',
                        functools.partial(changed, 'train', 'pretrain', word), ('cfg-options', 'img_size', 'argument'),
-                       EITHER if word == 'img_size==16' else REFUSED)
+                       REFUSED)
     for word in UNBALANCED:
         for command, road in (('check', 'classify'), ('test', 'classify'), ('knn', 'knn'), ('probe', 'probe')):
             yield BadInput('settings', f'option-{word}', f'{command}-{road}',

@@ -170,16 +170,19 @@ FINE: dict[str, tuple[str | bytes, Make, str]] = {
     'not-utf8': (b'm\xff\xfe.png', content(whole('png')), 'a name may be of any bytes'),
     'newline': ('m\nm.png', content(whole('png')), 'a name may be of any bytes'),
     'comma-and-quote': ('m,"\'m.png', content(whole('png')), 'a name may be of any bytes'),
-    'long-name': ('m' * 240 + '.png', content(whole('png')), 'a name may be long'),
-    'opaque': ('m.png', pillow('RGBA'), 'opacity is left out'),
     'palette': ('m.png', pillow('P'), 'colours are looked up'),
-    'one-bit': ('m.png', pillow('1'), 'black and white'),
-    'grey': ('m.png', pillow('L'), 'grey becomes RGB'),
     'cmyk': ('m.jpg', pillow('CMYK'), 'Pillow and OpenCV turn it into RGB'),
     'wrong-exif': ('m.jpg', pillow('RGB', exif=b'Exif\0\0II*\0\xff\xff\xff\xff'), 'a decoder passes over it'),
     'orientation-9': ('m.jpg', lambda path, place: _orientation(path, 9), 'it is no turn'),
     'other-suffix': ('m.png', content(whole('jpg')), 'what it is is seen in its contents'),
     'hidden': ('.m.png', content(b''), 'hidden files are left out, as the docs say'),
+}
+# Read as RGB like the others; statistics are of the bands that there are.
+OF_OTHER_BANDS: dict[str, tuple[str, Make, str]] = {
+    'opaque': ('m.png', pillow('RGBA'), 'opacity is left out'),
+    'one-bit': ('m.png', pillow('1'), 'black and white becomes RGB'),
+    'grey': ('m.png', pillow('L'), 'grey becomes RGB'),
+    'long-name': ('m' * 240 + '.png', content(whole('png', shape=(24, 28))), 'outputs may have no room for it'),
 }
 
 
@@ -202,12 +205,17 @@ def inputs(rng: random.Random) -> Iterator[BadInput]:
             yield BadInput('pictures', what, where, functools.partial(_with, name, make, where), (_shown(name), ))
     for what, (name, make) in SMALL.items():
         for where in ALL:
-            lenient = where.startswith(('predict', 'features', 'stats', 'test-segment'))
+            lenient = where.startswith(('predict', 'features', 'stats')) or where.endswith('segment')
             yield BadInput('pictures', what, where, functools.partial(_with, name, make, where), (_shown(name), ),
                            EITHER if lenient else REFUSED, 'it can be scaled up' if lenient else '')
     for what, (name, make, why) in FINE.items():
         for where in ALL if what == 'not-utf8' else FEW:
             yield BadInput('pictures', what, where, functools.partial(_with, name, make, where), (), ACCEPTED, why)
+    for what, (name, make, why) in OF_OTHER_BANDS.items():
+        for where in FEW:
+            stats = where == 'stats'
+            yield BadInput('pictures', what, where, functools.partial(_with, name, make, where), (_shown(name), ),
+                           REFUSED if stats else EITHER, '' if stats else why)
     for where in ALL:
         yield BadInput('pictures', 'unreadable', where, functools.partial(_with, 'm.png', unreadable, where),
                        ('m.png', ), skipped=NO_PERMISSIONS)
@@ -247,11 +255,13 @@ def _with(name: str | bytes, make: Make, where: str, place: Place) -> Sequence[o
 
 def _label(image: Path) -> bytes:
     """A label map of a picture's size, as far as that is known."""
+    size = 28, 24
     try:
-        with Image.open(image) as opened:
-            size = opened.size if opened.size[0] * opened.size[1] < 1 << 20 else (28, 24)
-    except (OSError, ValueError, SyntaxError):
-        size = 28, 24
+        if os.path.isfile(image):  # opening a pipe would wait for ever
+            with Image.open(image) as opened:
+                size = opened.size if opened.size[0] * opened.size[1] < 1 << 20 else size
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        pass
     Image.new('L', size).save(stream := io.BytesIO(), 'png')
     return stream.getvalue()
 

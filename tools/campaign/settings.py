@@ -107,6 +107,7 @@ def _of_wrong_types(rng: random.Random) -> Iterator[BadInput]:
                 others = ['3', 'some-text', 'None', '[]', '[3]', 'True']
             other, key = rng.choice(others), path.rpartition('.')[2]
             names = (path, other) if key.isdigit() or key == 'type' and other else (key, )
+            names += ('the loss is', 'registry')  # what a huge number, and another scope, lead to
             yield option('wrong-type', f'{path}={other}', road, names, 'train', EITHER, OPTIONAL)
 
 

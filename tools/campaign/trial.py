@@ -105,8 +105,8 @@ def _be_the_command(argv: Sequence[str], place: Place, paths: Sequence[Path]) ->
         for path, number in zip(paths, (1, 2), strict=True):
             os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666), number)
         sys.stdin = open(os.devnull)
-        sys.stdout, sys.stderr = (open(number, 'w', buffering=1, errors='backslashreplace', closefd=False)
-                                  for number in (1, 2))
+        sys.stdout, sys.stderr = (open(number, 'w', buffering=1, errors=errors, closefd=False)
+                                  for number, errors in ((1, 'strict'), (2, 'backslashreplace')))
         home = str(place.out.parent / 'home')
         os.environ.update(HOME=home, TMPDIR=home, XDG_CACHE_HOME=home)
         tempfile.tempdir = home
