@@ -2,74 +2,36 @@
 import functools
 import os
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from .inputs import NO_PERMISSIONS, REFUSED, BadInput, Place
+from .inputs import BadInput, Place
+from .outputs import WRITERS, Line, case, good, outputs
 from .stock import ROADS, Stock
 
-Line = Callable[[Stock, Path], Sequence[object]]  # of the stock, and of a folder of inputs
 ALL = ('train', 'check', 'test', 'predict', 'features', 'knn', 'probe', 'stats', 'export', 'convert', 'inspect')
 PRETRAIN, CLASSIFY, SEGMENT = (ROADS[road][0] for road in ('pretrain', 'classify', 'segment'))
 
 
-def good(command: str, stock: Stock, out: object = None) -> list[object]:
-    """A command that works, whose output may be another one."""
-    classifier, images = stock.model('classify'), stock.root / 'images'
-    return {
-        'train': lambda: stock.train('pretrain', work_dir=out or 'run'),
-        'check': lambda: [*stock.check('pretrain'), '--out', out or 'report.json'],
-        'test': lambda: ['test', CLASSIFY, classifier, '--work-dir', out or 'test', *stock.options('classify')],
-        'test_out': lambda: stock.test('classify', more=['--out', out or 'labels']),
-        'test_show': lambda: stock.test('classify', more=['--show-dir', out or 'shown']),
-        'test_segments': lambda: stock.test('segment', more=['--out', out or 'labels']),
-        'predict': lambda: ['predict', classifier, images, '--out', out or 'predictions'],
-        'features': lambda: ['features', classifier, images, '--out', out or 'features.npz'],
-        'knn': lambda: stock.frozen('knn', more=['--out', out or 'knn.json']),
-        'probe': lambda: stock.frozen('probe', more=['--out', out or 'probe.json']),
-        'stats': lambda: ['stats', images, '--out', out or 'statistics.json'],
-        'export': lambda: ['export', CLASSIFY, classifier, out or 'model.pt2', *stock.options('classify')],
-        'convert': lambda: ['convert', stock.model('pretrain'), out or 'converted.pth'],
-        'convert_huggingface': lambda: ['convert', stock.model('pretrain'), out or 'folder', '--to', 'huggingface',
-                                        '--num-heads', '2', '--decoder-num-heads', '2'],
-        'inspect': lambda: ['inspect', classifier],
-    }[command]()
-
-
-SUFFIX = {'check': '.json', 'features': '.npz', 'knn': '.json', 'probe': '.json', 'stats': '.json', 'export': '.pt2',
-          'convert': '.pth'}
-WRITERS = ('train', 'check', 'test', 'test_out', 'test_show', 'test_segments', 'predict', 'features', 'knn', 'probe',
-           'stats', 'export', 'convert', 'convert_huggingface')
-
-
 def inputs(rng: random.Random) -> Iterator[BadInput]:
     for command in ALL:
-        yield _input(f'{command}-without-arguments', command, lambda stock, folder, c=command: [c], ('argument', ))
-        yield _input(f'{command}-unknown-option', command, lambda stock, folder, c=command: [
+        yield case(f'{command}-without-arguments', command, lambda stock, folder, c=command: [c], ('argument', ))
+        yield case(f'{command}-unknown-option', command, lambda stock, folder, c=command: [
             *good(c, stock), '--no-such-option'], ('no-such-option', ))
-        yield _input(f'{command}-option-twice', command, lambda stock, folder, c=command: [
+        yield case(f'{command}-option-twice', command, lambda stock, folder, c=command: [
             *good(c, stock), 'one-more', 'and-more'], ('one-more', 'and-more', 'no such'), )
     for what, argv in NO_COMMAND.items():
-        yield _input(what, 'none', lambda stock, folder, argv=argv: argv, ())
+        yield case(what, 'none', lambda stock, folder, argv=argv: argv, ())
     for what, (where, line, names) in LINES.items():
-        yield _input(what, where, line, names)
+        yield case(what, where, line, names)
     for command in WRITERS:
-        yield from _outputs(command)
+        yield from outputs(command)
     for name in ('predict', 'features', 'stats', 'check', 'train', 'test', 'knn'):
         yield from _missing(name)
     for script, arguments in (('dist_train.sh', [PRETRAIN]), ('dist_test.sh', [CLASSIFY, 'nowhere.pth'])):
         for number in ('0', '-1', 'two', '1.5', '', '2x', '99999999999999999999'):
             yield BadInput('commands', f'processes-{number or "empty"}', script, functools.partial(
                 _script, [*arguments, number]), ('GPUS', number or 'GPUS'), script=script)
-
-
-def _input(what: str, where: str, line: Line, names: tuple[str, ...], expected: str = REFUSED, why: str = '',
-           skipped: str = '') -> BadInput:
-    return BadInput('commands', what, where, functools.partial(_made, line), names, expected, why, skipped)
-
-
-def _made(line: Line, place: Place) -> Sequence[object]:
-    return line(place.stock, place.inputs)
 
 
 def _script(arguments: Sequence[object], place: Place) -> Sequence[object]:
@@ -164,81 +126,6 @@ LINES: dict[str, tuple[str, Line, tuple[str, ...]]] = {
 }
 
 
-def _outputs(command: str) -> Iterator[BadInput]:
-    """Outputs that are inputs, in inputs, a file where a folder should be, or not to be written."""
-    suffix = SUFFIX.get(command, '')
-    where = command.replace('_', '-')
-
-    def line(out: str) -> Line:
-        return lambda stock, folder: good(command, stock, out)
-
-    def below(stock: Stock, folder: Path) -> Sequence[object]:
-        (folder / 'file').write_text('a file')
-        return good(command, stock, folder / 'file' / f'out{suffix}')
-
-    def in_the_way(stock: Stock, folder: Path) -> Sequence[object]:
-        path = folder / f'out{suffix}'
-        path.mkdir() if suffix else path.write_text('a file')
-        (path / 'kept').write_text('kept') if suffix else None
-        return good(command, stock, path)
-
-    def loop(stock: Stock, folder: Path) -> Sequence[object]:
-        (folder / 'loop').symlink_to('loop')
-        return good(command, stock, folder / 'loop' / f'out{suffix}')
-
-    def read_only(stock: Stock, folder: Path) -> Sequence[object]:
-        (folder / 'locked').mkdir(mode=0o500)
-        return good(command, stock, folder / 'locked' / f'out{suffix}')
-
-    names = ('out', )
-    yield _input('out-that-no-one-can-write', where, line(f'/proc/out{suffix}'), ('/proc/out', ))
-    yield _input('out-below-a-file', where, below, ('file', ))
-    yield _input('out-is-in-the-way', where, in_the_way, names)
-    yield _input('out-in-a-link-to-itself', where, loop, ('loop', ))
-    yield _input('out-in-a-locked-folder', where, read_only, ('locked', ), skipped=NO_PERMISSIONS)
-    yield _input('out-of-a-long-name', where, line('n' * 300 + suffix), ('nnn', ))
-    if command in REPLACED:
-        yield _input('out-is-the-input', where, REPLACED[command], ('out', 'replace', 'images', 'input', 'same'))
-
-
-def _copy(stock: Stock, folder: Path, road: str = 'classify', name: str = 'm.pth') -> Path:
-    path = folder / name
-    path.write_bytes(stock.model(road).read_bytes())
-    return path
-
-
-def _config(folder: Path, road: str) -> Path:
-    base = Path(__file__).resolve().parents[2] / 'configs' / f'{ROADS[road][0]}.py'
-    path = folder / 'config.json'
-    path.write_text(f'_base_ = {str(base)!r}\n')
-    return path
-
-
-def _data(stock: Stock, folder: Path, road: str = 'pretrain') -> Path:
-    return stock.copy(road, folder)
-
-
-REPLACED: dict[str, Line] = {
-    'predict': lambda stock, folder: ['predict', stock.model('classify'), data := _data(stock, folder), '--out', data],
-    'features': lambda stock, folder: ['features', path := _copy(stock, folder, name='m.npz'), stock.root / 'images',
-                                       '--out', path],
-    'convert': lambda stock, folder: ['convert', path := _copy(stock, folder), path],
-    'export': lambda stock, folder: ['export', CLASSIFY, path := _copy(stock, folder, name='m.pt2'), path,
-                                     *stock.options('classify')],
-    'stats': lambda stock, folder: ['stats', data := _data(stock, folder), '--out', data / '0.png'],
-    'knn': lambda stock, folder: ['knn', path := _config(folder, 'knn'), stock.model('pretrain'), '--out', path,
-                                  *stock.options('knn')],
-    'check': lambda stock, folder: ['check', path := _config(folder, 'pretrain'), '--out', path,
-                                    *stock.options('pretrain')],
-    'test_out': lambda stock, folder: stock.test('classify', data := _data(stock, folder, 'classify'),
-                                                 more=['--out', data / 'val' / 'cat']),
-    'test_show': lambda stock, folder: stock.test('classify', data := _data(stock, folder, 'classify'),
-                                                  more=['--show-dir', data / 'val' / 'cat']),
-    'test_segments': lambda stock, folder: stock.test('segment', data := _data(stock, folder, 'segment'),
-                                                      more=['--out', data / 'labels' / 'val']),
-}
-
-
 def _missing(command: str) -> Iterator[BadInput]:
     """Files and folders that are not there."""
     for name in ('nowhere', 'no/where', '', ' ', '/dev/null/x', os.sep + 'x' * 300):
@@ -251,5 +138,5 @@ def _missing(command: str) -> Iterator[BadInput]:
                 return stock.frozen('knn', name)
             return getattr(stock, command)('classify', name)
 
-        yield _input(f'data-{name[:20].replace(os.sep, "|") or "empty"}', command, line,
+        yield case(f'data-{name[:20].replace(os.sep, "|") or "empty"}', command, line,
                      (name.strip()[:20] or 'data_root', 'folder', 'image'))

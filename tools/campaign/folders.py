@@ -1,105 +1,31 @@
 """Folders of classes, images and scenes that are not what they should be, and lists of files."""
 import functools
-import json
-import os
 import random
-import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from .changes import (
+    PNG,
+    ROOTS,
+    Case,
+    Change,
+    both,
+    empty,
+    flat,
+    keep,
+    link,
+    pipe,
+    remove,
+    write,
+)
 from .inputs import ACCEPTED, EITHER, NO_PERMISSIONS, REFUSED, BadInput, Place
-from .pictures import line, whole
+from .pictures import line
+from .scene_lists import CLASS_FILES, LISTS, SCENES
 
-Change = Callable[[Path], object]  # of a copy of good data; what it returns takes the data's place
-Case = tuple[str, Change, tuple[str, ...], str]  # what, change, names, expected
 CLASSIFY = ('train-classify', 'check-classify', 'test-classify', 'knn', 'probe')
 PRETRAIN = ('train-pretrain', 'check-pretrain', 'predict-classify', 'features-pretrain', 'stats')
 SEGMENT = ('train-segment', 'check-segment', 'test-segment')
 LEFT_OUT = 'what is no class or no image is left out'
-PNG = whole('png')
-
-
-def write(path: str, content: bytes | str) -> Change:
-    def change(data: Path) -> None:
-        (data / path).parent.mkdir(parents=True, exist_ok=True)
-        (data / path).write_bytes(content if isinstance(content, bytes) else content.encode())
-    return change
-
-
-def remove(*paths: str) -> Change:
-    def change(data: Path) -> None:
-        for path in paths:
-            shutil.rmtree(data / path) if (data / path).is_dir() else (data / path).unlink()
-    return change
-
-
-def empty(*paths: str) -> Change:
-    def change(data: Path) -> None:
-        for path in paths:
-            shutil.rmtree(data / path)
-            (data / path).mkdir(parents=True)
-    return change
-
-
-def both(*changes: Change) -> Change:
-    def change(data: Path) -> None:
-        for one in changes:
-            one(data)
-    return change
-
-
-def instead(path: str) -> Change:
-    """Another data root."""
-    return lambda data: data.parent / path if path else ''
-
-
-def keep(pattern: str, count: int) -> Change:
-    """Remove all files of a pattern but so many."""
-    def change(data: Path) -> None:
-        for path in sorted(data.glob(pattern))[count:]:
-            path.unlink()
-    return change
-
-
-def pipe(path: str) -> Change:
-    return lambda data: os.mkfifo(data / path)
-
-
-def link(path: str, target: str) -> Change:
-    return lambda data: (data / path).symlink_to(target)
-
-
-def folder(path: str) -> Change:
-    return lambda data: (data / path).mkdir(parents=True)
-
-
-def no_folder(data: Path) -> Path:
-    path = data.parent / 'a-file'
-    path.write_text('no folder')
-    return path
-
-
-def pipe_as_root(data: Path) -> Path:
-    os.mkfifo(data.parent / 'a-pipe')
-    return data.parent / 'a-pipe'
-
-
-def loop_as_root(data: Path) -> Path:
-    (data.parent / 'a-loop').symlink_to('a-loop')
-    return data.parent / 'a-loop'
-
-
-def flat(data: Path) -> Path:
-    """Classes without splits."""
-    return data / 'train'
-
-
-ROOTS: list[Case] = [
-    ('root-not-there', instead('nowhere'), ('nowhere', ), REFUSED),
-    ('root-is-a-file', no_folder, ('a-file', ), REFUSED),
-    ('root-is-a-pipe', pipe_as_root, ('a-pipe', ), REFUSED),
-    ('root-is-a-link-to-itself', loop_as_root, ('a-loop', ), REFUSED),
-]
 CLASSES: list[Case] = [
     *ROOTS,
     ('no-classes', both(remove('train', 'val'), write('a.png', PNG)), ('class folders', ), REFUSED),
@@ -166,68 +92,6 @@ def _changed(road: str, where: str, change: Change, place: Place) -> Sequence[ob
     return line(place, where, told if isinstance(told, Path) else data)
 
 
-TEXT = {split: '\n'.join(f'{split}/{i}' for i in numbers) for split, numbers in (('train', range(4)), ('val', (4, 5)))}
-
-
-def listed(train: bytes | str = TEXT['train'], val: bytes | str = TEXT['val']) -> Change:
-    return both(write('train.txt', train), write('val.txt', val))
-
-
-SCENES: list[Case] = [
-    *ROOTS,
-    ('no-images-folder', remove('images'), ('images', ), REFUSED),
-    ('no-labels-folder', remove('labels'), ('labels', ), REFUSED),
-    ('nothing', remove('images', 'labels', 'classes.txt'), ('images', ), REFUSED),
-    ('images-empty', empty('images/train', 'images/val'), ('images', ), REFUSED),
-    ('labels-empty', empty('labels/train', 'labels/val'), ('labels', ), REFUSED),
-    ('labels-without-val', remove('labels/val'), ('val', ), REFUSED),
-    ('images-is-a-file', both(remove('images'), write('images', 'no folder')), ('images', ), REFUSED),
-    ('images-is-a-link-to-itself', both(remove('images'), link('images', 'images')), ('images', ), REFUSED),
-    ('labels-are-the-images', both(remove('labels'), link('labels', 'images')), ('labels', ), REFUSED),
-]
-LISTS: list[Case] = [
-    ('list-of-training-alone', write('train.txt', TEXT['train']), ('val.txt', ), REFUSED),
-    ('list-empty', listed(b'', b''), ('.txt', ), REFUSED),
-    ('list-of-spaces', listed(' \n \n', ' \n'), ('.txt', ), REFUSED),
-    ('list-of-names-that-are-not-there', listed('train/0\nnowhere', 'val/4\nnowhere'), ('nowhere', ), REFUSED),
-    ('list-of-bytes', listed(bytes(range(256)), bytes(range(256))), ('.txt', ), REFUSED),
-    ('list-of-zero-bytes', listed(bytes(100), bytes(100)), ('.txt', ), REFUSED),
-    ('list-in-utf16', listed(TEXT['train'].encode('utf-16'), TEXT['val'].encode('utf-16')), ('.txt', ), REFUSED),
-    ('list-with-labels', listed('train/0 1\ntrain/1 0', 'val/4 1'), ('.txt', ), REFUSED),
-    ('list-of-absolute-paths', listed('/etc/passwd', '/etc/passwd'), ('/etc/passwd', ), REFUSED),
-    ('list-of-paths-above', listed('../../x', '../../x'), ('../../x', ), REFUSED),
-    ('list-of-both', listed(TEXT['train'], TEXT['train']), ('train.txt', ), REFUSED),
-    ('list-is-a-folder', both(folder('train.txt'), folder('val.txt')), ('.txt', ), REFUSED),
-    ('list-is-a-pipe', both(pipe('train.txt'), pipe('val.txt')), ('.txt', ), REFUSED),
-    ('list-of-one-long-line', listed('x' * 100_000, 'y' * 100_000), ('.txt', ), REFUSED),
-    ('list-with-crlf-and-bom', listed(b'\xef\xbb\xbf' + TEXT['train'].replace('\n', '\r\n').encode(), TEXT['val']), (),
-     ACCEPTED),
-    ('list-with-suffixes', listed(TEXT['train'].replace('\n', '.png\n'), TEXT['val']), (), ACCEPTED),
-    ('list-with-duplicates', listed(TEXT['train'] + '\ntrain/0', TEXT['val']), (), ACCEPTED),
-]
-NAMES = 'background\nsquare\ndisc\n'
-CLASS_FILES: list[Case] = [
-    ('classes-empty', write('classes.txt', ''), ('classes.txt', ), REFUSED),
-    ('classes-one', write('classes.txt', 'background'), ('classes.txt', ), REFUSED),
-    ('classes-two-of-three', write('classes.txt', 'background\nsquare'), ('label 2', ), REFUSED),
-    ('classes-twice', write('classes.txt', NAMES + 'disc'), ('disc', ), REFUSED),
-    ('classes-of-bytes', write('classes.txt', bytes(range(256))), ('classes.txt', ), REFUSED),
-    ('classes-colour-256', write('classes.txt', 'a 0 0 256\nb 0 0 1\nc 0 0 2'), ('256', ), REFUSED),
-    ('classes-colour-of-floats', write('classes.txt', 'a 0 0 .5\nb 0 0 1\nc 0 0 2'), ('classes.txt', ), REFUSED),
-    ('classes-colours-twice', write('classes.txt', 'a 0 0 1\nb 0 0 1\nc 0 0 2'), ('colour', ), REFUSED),
-    ('classes-some-colours', write('classes.txt', 'a 0 0 1\nb\nc 0 0 2'), ('colour', ), REFUSED),
-    ('classes-300', write('classes.txt', '\n'.join(map(str, range(300)))), ('classes.txt', ), REFUSED),
-    ('classes-twice-told', write('classes.json', '["a", "b", "c"]'), ('classes.json', ), REFUSED),
-    *[(f'classes-json-{what}', both(remove('classes.txt'), write('classes.json', text)), ('classes.json', ), REFUSED)
-      for what, text in (('cut', '["a", '), ('of-numbers', '[1, 2, 3]'), ('null', 'null'), ('number', '3'),
-                         ('of-few-colours', '{"classes": ["a", "b", "c"], "palette": [[1, 2, 3]]}'),
-                         ('of-no-colour', json.dumps(dict(a=1, b=2, c=3))), ('deep', '[' * 100_000),
-                         ('of-text-colours', json.dumps(dict(a='xyz', b='xyz', c='xyz'))))],
-    ('classes-is-a-folder', both(remove('classes.txt'), folder('classes.txt')), ('classes.txt', ), REFUSED),
-    ('classes-is-a-pipe', both(remove('classes.txt'), pipe('classes.txt')), ('classes.txt', ), REFUSED),
-    ('classes-with-crlf-and-bom', write('classes.txt', b'\xef\xbb\xbf' + NAMES.replace('\n', '\r\n').encode()), (),
-     ACCEPTED),
-]
 ANNOTATIONS = {
     'not-there': None, 'empty': b'', 'of-bytes': bytes(range(256)), 'of-spaces': b'  \n\n ',
     'of-names-that-are-not-there': b'nowhere.png 0\nnobody.png 1', 'of-text-labels': b'cat/0.png cat\ndog/0.png dog',

@@ -9,8 +9,8 @@ import numpy as np
 import tifffile
 from PIL import Image
 
+from .image_files import bmp_header, content, fifo, link, npy_header, pickled, png_header, unreadable, whole
 from .inputs import ACCEPTED, EITHER, NO_PERMISSIONS, REFUSED, BadInput, Place
-from .pictures import bmp_header, content, fifo, link, npy_header, pickled, png_header, unreadable, whole
 
 WHERE = ('train-segment', 'check-segment', 'test-segment')
 Make = Callable[[Path, Place], object]
