@@ -17,7 +17,7 @@ def check_shapes(cfg: Config) -> None:
         ValueError: with the setting that does not fit.
     """
     model = cfg.model.get('module') or cfg.model
-    backbone, neck = model.get('backbone') or {}, model.get('neck') or {}
+    backbone, neck = model.get('backbone') or ConfigDict(), model.get('neck') or ConfigDict()
     width = backbone.get('embed_dims') or ARCHITECTURES.get(str(backbone.get('arch')), {}).get('embed_dims')
     if backbone.get('type') != 'mae_mm.MAE' or not isinstance(neck, dict) or neck.get('type') not in SAME_WIDTH:
         return

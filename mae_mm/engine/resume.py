@@ -118,7 +118,8 @@ def _wrong_in_hub(hub: dict) -> list[str]:
 
 def _wrong_in_optimizer(optimizer: dict, weights: Any) -> list[str]:
     """What an optimizer's state has of other types, or in shapes that no weight has."""
-    state, groups = optimizer.get('state'), optimizer.get('param_groups')
+    state: Any = optimizer.get('state')
+    groups: Any = optimizer.get('param_groups')
     wrong = [key for key, value, kind in (('state', state, dict), ('param_groups', groups, list))
              if not isinstance(value, kind)]
     if wrong:

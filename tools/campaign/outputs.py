@@ -1,8 +1,9 @@
 """Commands that work, and outputs that are their inputs, or cannot be written."""
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from .inputs import NO_PERMISSIONS, BadInput
+from .inputs import NO_PERMISSIONS, REFUSED, BadInput, Place
 from .stock import ROADS, Stock
 
 Line = Callable[[Stock, Path], Sequence[object]]  # of the stock, and of a folder of inputs
