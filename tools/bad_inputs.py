@@ -9,6 +9,7 @@ that is accepted in silence, a stack trace, an error that names nothing, more th
 outside the outputs, an input that changed, or code of an input that ran. Exits with 1 if there is any.
 """
 import argparse
+import contextlib
 import json
 import os
 import random
@@ -84,9 +85,10 @@ def campaign(chosen: list[BadInput], seed: int, keep: Path | None = None) -> lis
     with tempfile.TemporaryDirectory() as folder, progress_of(len(chosen)) as progress:
         stock = Stock(Path(folder) / 'stock')
         train_models(stock)
-        for bad in chosen:
-            outcomes.append(attempt(bad, stock, seed, keep))
-            progress.update()
+        with contextlib.suppress(KeyboardInterrupt):  # the table of what has been done
+            for bad in chosen:
+                outcomes.append(attempt(bad, stock, seed, keep))
+                progress.update()
     return outcomes
 
 

@@ -40,7 +40,6 @@ def check_run(config: str, options: dict[str, Any] | None = None) -> dict[str, A
     """
     cfg = read_config(config, options)
     check_needed(cfg, TRAINING)
-    check_shapes(cfg)
     check_data(cfg, LOADERS)
     settle(cfg, LOADERS)
     fit_to_hardware(cfg, 'none')
@@ -57,7 +56,10 @@ def check_run(config: str, options: dict[str, Any] | None = None) -> dict[str, A
             loaders['val'] = runner.val_loop.dataloader
         runner._init_model_weights()
         report: dict[str, Any] = dict(data={name: look_through(loader.dataset) for name, loader in loaders.items()})
-        report['run'] = None if _unusable(report) else try_steps(runner)  # which would stop at the first
+        report['run'] = None
+        if not _unusable(report):  # at the first of which a step would stop
+            check_shapes(cfg)
+            report['run'] = try_steps(runner)
         hashes = [set(told.pop('hashes')) for told in report['data'].values()]
         report['in_both'] = len(set.intersection(*hashes)) if len(hashes) > 1 else 0
     return report

@@ -17,7 +17,12 @@ def check_shapes(cfg: Config) -> None:
         ValueError: with the setting that does not fit.
     """
     model = cfg.model.get('module') or cfg.model
-    backbone, neck = model.get('backbone') or ConfigDict(), model.get('neck') or ConfigDict()
+    preprocessor = model.get('data_preprocessor') or {}
+    if preprocessor.get('type') == 'SegDataPreProcessor' and not (
+            preprocessor.get('size') or preprocessor.get('size_divisor')):
+        raise InputError('model.data_preprocessor.size is None, and so is size_divisor: batches need one of them')
+    backbone: Any = model.get('backbone') or ConfigDict()
+    neck: Any = model.get('neck') or ConfigDict()
     width = backbone.get('embed_dims') or ARCHITECTURES.get(str(backbone.get('arch')), {}).get('embed_dims')
     if backbone.get('type') != 'mae_mm.MAE' or not isinstance(neck, dict) or neck.get('type') not in SAME_WIDTH:
         return
@@ -25,8 +30,9 @@ def check_shapes(cfg: Config) -> None:
     outputs = len(given) if isinstance(given, (list, tuple)) else 1
     if neck.get('type') == 'Feature2Pyramid':
         _compare('model.neck.embed_dim', neck.get('embed_dim'), width)
-        if 'rescales' in neck and len(neck.rescales) != outputs:
-            raise InputError(f'model.neck.rescales={neck.rescales} are for {len(neck.rescales)} maps, and '
+        rescales = neck.get('rescales')
+        if rescales is not None and len(rescales) != outputs:
+            raise InputError(f'model.neck.rescales={rescales} are for {len(rescales)} maps, and '
                              f'model.backbone.out_indices={given} gives {outputs}')
     if outputs > 1 and len(set(given)) < outputs:
         raise InputError(f'model.backbone.out_indices={given} names a layer twice')

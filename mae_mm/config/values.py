@@ -76,7 +76,7 @@ VALUES: dict[str, tuple[Check, str]] = {
     r'default_hooks\.checkpoint\.max_keep_ckpts': (lambda v: _whole(v) and (v >= 1 or v == -1),
                                                     'a whole number from 1 on, or -1 for all'),
     r'param_scheduler(\.\d+)?\.min_ratio': (lambda v: _number(v) and 0 <= v <= 1, 'a number from 0 to 1'),
-    r'model\.(data_preprocessor|data_preprocessor\.test_cfg)\.size': (_pair, 'two whole numbers, height and width'),
+    r'model\.data_preprocessor\.(test_cfg\.)?size': (_or_none(_pair), 'two whole numbers, height and width, or None'),
     r'.*pipeline\..*\bbackend': (lambda v: v in ('cv2', 'pillow'), "'cv2' or 'pillow'"),
     r'.*pipeline\..*\binterpolation': (lambda v: isinstance(v, str) and v in INTERPOLATIONS,
                                        f'one of {", ".join(INTERPOLATIONS)}'),
