@@ -71,15 +71,20 @@ def run(argv: Sequence[str], place: Place) -> Outcome:
         _be_the_command(argv, place, paths)
     begin = time.monotonic()
     most, told = 0, ''
-    while True:
-        done, status, usage = os.wait4(pid, os.WNOHANG)
-        if done:
-            break
-        most = max(most, _memory(pid) - base)
-        if most > BYTES or time.monotonic() - begin > SECONDS:
-            told = told or ('memory' if most > BYTES else 'hang')
-            os.killpg(pid, signal.SIGKILL)
-        time.sleep(.004)
+    try:
+        while True:
+            done, status, usage = os.wait4(pid, os.WNOHANG)
+            if done:
+                break
+            most = max(most, _memory(pid) - base)
+            if most > BYTES or time.monotonic() - begin > SECONDS:
+                told = told or ('memory' if most > BYTES else 'hang')
+                os.kill(pid, signal.SIGKILL)
+            time.sleep(.004)
+    except KeyboardInterrupt:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        raise
     most = max(most, usage.ru_maxrss * 1024 - base)
     output = '\n'.join(path.read_text(errors='backslashreplace') for path in paths)
     return Outcome('', '', failure=told or ('memory' if most > BYTES else ''),
