@@ -17,6 +17,7 @@ def check_target(out_dir: str, inputs: Sequence[str]) -> None:
     target = os.path.realpath(out_dir)
     if os.path.exists(target) and not os.path.isdir(target):
         raise InputError(f'{out_dir} is a file, and a folder for what is written is needed')
+    check_writable(out_dir)
     for name in inputs:
         folder = os.path.realpath(name if os.path.isdir(name) else os.path.dirname(os.path.abspath(name)))
         shared = os.path.commonpath([target, folder])
@@ -41,6 +42,44 @@ def check_replaces_nothing(targets: Sequence[str], sources: Sequence[str]) -> No
                 if os.path.realpath(target) == os.path.realpath(path) or (
                         os.path.exists(target) and os.path.exists(path) and os.path.samefile(target, path)):
                     raise InputError(f'{target} would replace {path}, which it is made from; choose another name')
+
+
+def check_writable(path: str, made_from: Sequence[str] = ()) -> None:
+    """See that a file or folder can be written, without making it, and that it is none of what it is made from.
+
+    Raises:
+        ValueError: with the path, and why not.
+    """
+    if not path:
+        raise InputError('the name of what is to be written is empty')
+    target = os.path.realpath(path)
+    check_replaces_nothing([path], made_from)
+    try:
+        os.stat(path)
+    except FileNotFoundError:
+        path_there = os.path.dirname(target)
+        while not os.path.lexists(path_there):
+            path_there = os.path.dirname(path_there)
+        if not os.path.isdir(path_there):
+            raise InputError(f'{path} cannot be written: {path_there} is a file; choose another place') from None
+        if not os.access(path_there, os.W_OK | os.X_OK):
+            raise InputError(f'{path} cannot be written: no permission in {path_there}; choose another '
+                             'place') from None
+    except (OSError, ValueError) as error:
+        raise InputError(f'{path} cannot be written: {getattr(error, "strerror", None) or error}; choose another '
+                         'place') from None
+
+
+def make_folder(path: str) -> None:
+    """Make a folder for what is written, if it is not there.
+
+    Raises:
+        ValueError: with the folder, and why not.
+    """
+    try:
+        os.makedirs(path, exist_ok=True)
+    except OSError as error:
+        raise InputError(f'{path} cannot be written: {error.strerror}; choose another folder') from None
 
 
 def common_folder(paths: Sequence[str]) -> str:

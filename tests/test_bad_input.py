@@ -22,6 +22,24 @@ def test_the_command_line_itself(config, tmp_path):
     ('model.backbone.out_indices=[0,1,2,9]', 'layer 9, the backbone has 4 layers'),
     ('model.backbone.num_heads=3', '16 cannot be divided among 3 heads'),
     ('model.backbone.img_size=30', '30x30 image: not a multiple of the patch 8'),
+    ('model.backbone.out_indices=[0,0,1,2]', 'names a layer twice'),
+    ('model.backbone.out_indices=[0,1]', 'are for 4 maps, and model.backbone.out_indices=[0, 1] gives 2'),
+    ('model.auxiliary_head.in_index=9', 'there is no map 9'),
+    ('model.decode_head.in_channels=[1,2,3,4]', 'model.decode_head.in_channels=1, and the backbone is 16 wide'),
+    ('model.decode_head.pool_scales=[0]', 'pool_scales=(0,) is not a list of whole numbers from 1 on'),
+    ('model=None', 'model=None is not dict(type=...)'),
+    ('train_dataloader=None', 'train_dataloader is None in the config, and this needs it'),
+    ('val_cfg=None', 'val_cfg: None or missing; a config has all of val_dataloader, val_cfg, val_evaluator, or none'),
+    ('env_cfg=None', 'env_cfg=None is not a dict'),
+    ('default_hooks=3', 'default_hooks=3 is not a dict'),
+    ('custom_hooks=[3]', 'custom_hooks=[3] is not a list of dict(type=...)'),
+    ('custom_hooks.0.type=None', 'custom_hooks.0.type=None is not the name of a class'),
+    ('log_level=NOISY', "log_level='NOISY' is not a name such as INFO"),
+    ('default_scope=nowhere', "default_scope='nowhere' is not a package"),
+    ('custom_imports.imports=[nowhere]', 'nowhere'),
+    ('optim_wrapper.optimizer.betas=0.9', "(in dict(type='AdamW', lr=0.001, weight_decay=0.05, betas=0.9"),
+    ('data_preprocessor', '--cfg-options takes KEY=VALUE, which \'data_preprocessor\' is not'),
+    ('model.backbone.img_size=[32', 'a bracket that is not closed, or not opened'),
 ])
 def test_settings_that_do_not_exist_or_fit(error_of, config, tmp_path, option, names):
     assert names in error_of(TRAIN, config, '--work-dir', tmp_path / 'w', '--cfg-options', option)
@@ -50,6 +68,51 @@ def test_empty_data_set_and_missing_label_map(error_of, config, scenes, tmp_path
         cv2.imwrite(str(tmp_path / 'images' / split / 'lonely.jpg'), np.zeros((32, 32, 3), np.uint8))
     assert 'no label map for 1 of 1 images, such as lonely.png' in error_of(
         TRAIN, config, '--cfg-options', f'data_root={tmp_path}')
+
+
+def test_a_variable_that_its_config_cannot_be_evaluated_with_is_named(error_of):
+    error = error_of(TRAIN, 'mae/upernet_folder', '--cfg-options', 'max_iters=9', 'crop_size=text', 'lr=1e-3')
+    assert error.startswith('error: --cfg-options crop_size=text: with it ') and 'cannot be read as a config' in error
+
+
+def test_settings_before_other_arguments_are_told(error_of, config):
+    assert "which 'weights.pth' is not; what is no setting comes before --cfg-options" in error_of(
+        TEST, config, '--cfg-options', 'model.test_cfg.mode=whole', 'weights.pth')
+
+
+@pytest.mark.parametrize('script', ['dist_train.sh', 'dist_test.sh'])
+def test_a_number_of_processes_that_is_none(script):
+    files = ['c.py', 'w.pth'] if 'test' in script else ['c.py']
+    for number in ('0', '-1', 'two', '1.5', '', '9' * 30):
+        output = run_tool(f'tools/{script}', *files, number, status=2)
+        assert output == f'error: GPUS={number} is not a number of processes from 1 to 1024\n'
+
+
+def test_outputs_that_cannot_be_written(error_of, config, trained, images, tmp_path):
+    checkpoint = trained[0] / 'iter_6.pth'
+    (tmp_path / 'file').write_text('kept')
+    (tmp_path / 'loop').symlink_to('loop')
+    for place, why in (('file/out', 'Not a directory'), ('loop/out', 'symbolic links'),
+                       ('n' * 300, 'File name too long')):
+        assert why in error_of(TEST, config, checkpoint, '--work-dir', tmp_path / place)
+        assert why in error_of('predict', checkpoint, images, '--out', tmp_path / place)
+        assert why in error_of('features', checkpoint, images, '--out', f'{tmp_path / place}.npz')
+    assert (tmp_path / 'file').read_text() == 'kept' and len(list(tmp_path.iterdir())) == 2
+
+
+def test_what_is_written_never_replaces_what_it_is_made_from(error_of, trained, images, tmp_path):
+    checkpoint = tmp_path / 'm.npz'
+    checkpoint.write_bytes((trained[0] / 'iter_6.pth').read_bytes())
+    (tmp_path / 'm.pth').symlink_to('m.npz')
+    before = checkpoint.read_bytes()
+    for command in (['features', checkpoint, images, '--out', checkpoint], ['convert', checkpoint, tmp_path / 'm.pth'],
+                    ['export', 'c.py', checkpoint, tmp_path / 'm.pt2']):
+        if command[0] == 'export':
+            (tmp_path / 'm.pt2').symlink_to('m.npz')
+        assert 'which it is made from; choose another name' in error_of(*command)
+    photo = next(images.glob('*.png'))
+    assert 'which it is made from' in error_of('stats', images, '--out', photo)
+    assert checkpoint.read_bytes() == before
 
 
 @pytest.mark.parametrize('workers', [0, 2])

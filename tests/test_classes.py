@@ -1,5 +1,6 @@
 """Classes of a segmentation folder, their colours and their weights in the loss."""
 import json
+import os
 import shutil
 
 import numpy as np
@@ -108,3 +109,15 @@ def test_class_weights_are_by_frequency_a_list_or_refused(folder, told):
                            ([1, -2, 3], 'is neither')):
         with pytest.raises(InputError, match=message):
             settled(folder, class_weight=wrong)
+
+
+def test_a_file_of_classes_that_is_no_file_is_told(folder):
+    (folder / 'classes.txt').unlink()
+    for make in (os.mkfifo, os.mkdir):
+        make(folder / 'classes.txt')
+        with pytest.raises(InputError, match='classes.txt is a .*, and a file is needed'):
+            SegmentationFolder.find_metainfo(data_root=str(folder))
+        (folder / 'classes.txt').rmdir() if (folder / 'classes.txt').is_dir() else (folder / 'classes.txt').unlink()
+    (folder / 'classes.json').write_text('[' * 100_000)
+    with pytest.raises(InputError, match='classes.json is no list of classes'):
+        SegmentationFolder.find_metainfo(data_root=str(folder))

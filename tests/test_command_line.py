@@ -3,6 +3,7 @@ import logging
 import multiprocessing
 import os
 import re
+import runpy
 import subprocess
 from pathlib import Path
 
@@ -147,13 +148,18 @@ def test_a_few_images_of_each_class_are_enough_to_fine_tune(number, tmp_path, ca
     ({'NNODES': '2', 'NODE_RANK': '1', 'MASTER_ADDR': 'first'},
      ['--nnodes=2', '--node-rank=1', '--master-addr=first', '--master-port=29500']),
 ], ids=['one machine', 'a port', 'two machines'])
+def test_processes_meet_at_a_free_port_unless_one_is_given(environment, expected):
+    assert runpy.run_path(str(ROOT / 'tools/launch.py'))['meeting'](environment) == expected
+
+
 @pytest.mark.parametrize('script', ['dist_train.sh', 'dist_test.sh'])
-def test_processes_meet_at_a_free_port_unless_one_is_given(script, environment, expected):
+def test_scripts_hand_their_arguments_to_the_launcher(script):
     files = ['c.py', 'w.pth'] if 'test' in script else ['c.py']
-    done = subprocess.run(['bash', ROOT / 'tools' / script, *files, '2'], text=True, capture_output=True, check=True,
-                          env={**os.environ, 'PYTHON': 'echo', **environment})
-    _, *arguments = done.stdout.split()
-    assert arguments[:arguments.index('--nproc-per-node=2')] == expected
+    done = subprocess.run(['bash', ROOT / 'tools' / script, *files, '2', '--tta', 'a b'], text=True,
+                          capture_output=True, check=True, env={**os.environ, 'PYTHON': 'echo'})
+    launcher, number, tool, *rest = done.stdout.split()
+    assert launcher.endswith('tools/launch.py') and number == '2'
+    assert tool.endswith(f'tools/{script[5:-3]}.py') and rest == [*files, '--launcher', 'pytorch', '--tta', 'a', 'b']
 
 
 @pytest.mark.parametrize('script', ['slurm_train.sh', 'slurm_test.sh'])

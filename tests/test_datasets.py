@@ -134,3 +134,18 @@ def test_folders_that_link_to_themselves_end(tmp_path):
     for name in 'bc':
         (tmp_path / 'a' / name).symlink_to(tmp_path / 'a')
     assert stems_in(str(tmp_path / 'a'), ('.png', )) == {'x': str(tmp_path / 'a' / 'x.png')}
+
+
+@pytest.mark.parametrize('text, message', [
+    ('cat/0.png 0\n\n', 'cannot be read as a list of images and labels'), ('', 'no images there'),
+    ('cat/0.png cat', 'cannot be read as a list of images and labels'),
+    ('cat/0.png 2', 'label 2 of .* is not a class'),
+    ('cat/0.png -1', 'label -1 of .* is not a class'), (None, 'list.txt cannot be read'),
+])
+def test_a_list_that_is_none(tmp_path, text, message):
+    for name in ('cat', 'dog'):
+        (tmp_path / name).mkdir()
+    if text is not None:
+        (tmp_path / 'list.txt').write_text(text)
+    with pytest.raises(InputError, match=message):
+        ClassFolder(data_root=str(tmp_path), ann_file='list.txt', metainfo=dict(classes=('cat', 'dog')))

@@ -1,6 +1,7 @@
 """``mae-mm predict`` and ``mae-mm features``: what they write, and what they refuse."""
 import csv
 import json
+import os
 
 import cv2
 import numpy as np
@@ -10,7 +11,10 @@ from PIL import Image
 
 from mae_mm.apis.models import load
 from mae_mm.config import read_config
+from mae_mm.datasets import ResizeEdge
+from mae_mm.errors import InputError
 from mae_mm.visualization import overlay, with_legend
+from mae_mm.visualization.classification import captioned
 
 from .conftest import run_inside
 
@@ -144,3 +148,28 @@ def test_a_test_writes_nested_images_apart_and_never_over_its_data(config, train
     for option in ('--out', '--show-dir'):
         assert 'the images are there' in error_of(*call(option, labels))
     assert (labels / 'one/0.png').read_bytes() == before
+
+
+def test_pictures_of_very_narrow_images_stay_small():
+    for height, width in ((5000, 1), (1, 5000), (1, 1), (40, 3)):
+        image = np.zeros((height, width, 3), np.uint8)
+        assert captioned(image, ['a']).shape[0] <= 2048 + 24 and captioned(image, ['a']).shape[1] == 256
+        picture = with_legend(image, {'a': 1.}, {'a': (1, 2, 3)})
+        assert picture.shape[0] <= max(2048, height) + 64 and picture.shape[1] >= 200
+
+
+def test_an_image_that_would_become_too_large_is_refused():
+    resize = ResizeEdge(scale=256, edge='short')
+    assert resize(dict(img=np.zeros((100, 50, 3), np.uint8)))['img'].shape == (512, 256, 3)
+    with pytest.raises(InputError, match='long.jpg: 5000x1 pixels would become 327,680,000'):
+        resize(dict(img=np.zeros((5000, 1, 3), np.uint8), img_path='long.jpg'))
+
+
+def test_names_that_are_not_utf8_lose_nothing(trained, photographs, tmp_path, capsys):
+    name = os.fsdecode(b'm\xff.jpg')
+    (tmp_path / 'photographs').mkdir()
+    (tmp_path / 'photographs' / name).write_bytes((photographs / 'a.jpg').read_bytes())
+    assert run_inside(PREDICT, trained[0] / 'iter_6.pth', tmp_path / 'photographs', '--out', tmp_path / 'o') == 0
+    assert b'm\xff.jpg,' in (tmp_path / 'o' / 'predictions.csv').read_bytes()
+    assert name in json.loads((tmp_path / 'o' / 'predictions.json').read_text())['images'][0]['path']
+    assert (tmp_path / 'o' / 'labels' / name.replace('.jpg', '.png')).is_file()

@@ -1,4 +1,5 @@
 """Image files: read as they are stored, photographs as ever, and what is no image told in a line."""
+import os
 import struct
 
 import cv2
@@ -8,7 +9,10 @@ import pytest
 import tifffile
 from PIL import Image
 
+from mae_mm.apis.inputs import images_in
 from mae_mm.datasets import ImageFolder, LoadImage, folder
+from mae_mm.datasets.files import files_in
+from mae_mm.datasets.labels import read_label
 from mae_mm.datasets.reading import header, read_bands
 from mae_mm.errors import InputError
 from mae_mm.visualization import read_rgb
@@ -138,3 +142,22 @@ def test_folders_take_all_known_images_and_tell_the_others(tmp_path, monkeypatch
     assert len(ImageFolder(data_root=str(tmp_path))) == 4
     assert len(ImageFolder(data_root=str(tmp_path))) == 4
     assert len(said) == 1 and said[0].startswith(f'{tmp_path}: left out 2 .gif, 1 .heic; known are .jpg, ')
+
+
+def test_what_is_no_file_is_listed_and_refused_before_it_is_opened(tmp_path):
+    os.mkfifo(tmp_path / 'pipe.png')  # opening it would wait for ever
+    (tmp_path / 'loop.png').symlink_to('loop.png')
+    (tmp_path / 'lost.png').symlink_to('nowhere.png')
+    (tmp_path / 'zero.png').symlink_to('/dev/zero')
+    (tmp_path / 'folder.png').mkdir()
+    said = {'pipe.png': 'is a pipe or a device, and a file is needed', 'loop.png': 'Too many levels of symbolic links',
+            'lost.png': 'a link that leads nowhere', 'zero.png': 'is a pipe or a device'}
+    assert set(files_in(str(tmp_path))) == set(said)
+    for name, message in said.items():
+        path = str(tmp_path / name)
+        for read in (header, read_bands, LoadImage(), read_label, lambda path: list(images_in([path]))):
+            with pytest.raises(InputError, match=f'{name} .*{message}'):
+                read(path)
+    assert len(ImageFolder(data_root=str(tmp_path))) == len(said)
+    with pytest.raises(InputError, match='embedded null byte'):
+        header('a\0b.png')

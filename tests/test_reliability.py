@@ -235,7 +235,12 @@ def test_the_latest_checkpoint_is_the_last_whole_one(epochs, tmp_path, capsys):
     checkpoint = torch.load(straight / 'epoch_2.pth', weights_only=True)
     (tmp_path / 'epoch_2.pth.sha256').unlink()
     for damage in (dict(meta=3), dict(meta=dict(epoch='x', iter=1)), dict(optimizer=[]), dict(message_hub=dict()),
-                   dict(param_schedulers=5)):
+                   dict(param_schedulers=5), dict(param_schedulers=[{'x': 1}]),
+                   dict(meta={**checkpoint['meta'], 'iter': 10**9}),
+                   dict(optimizer={**checkpoint['optimizer'], 'param_groups': []}),
+                   dict(optimizer={**checkpoint['optimizer'], 'state': {0: 3}}),
+                   dict(optimizer={**checkpoint['optimizer'], 'state': {0: dict(exp_avg=torch.zeros(99))}}),
+                   dict(message_hub={**checkpoint['message_hub'], 'log_scalars': {'train/loss': 3}})):
         torch.save({**checkpoint, **damage}, tmp_path / 'epoch_2.pth')
         assert latest(b'epoch_2.pth') == 'epoch_1.pth'
     (tmp_path / 'epoch_1.pth').write_bytes(b'')

@@ -26,7 +26,7 @@ train_pipeline = [
 ]
 test_pipeline = [  # without a margin above 224, as in the official code
     *_base_.load,
-    dict(type='ResizeEdge', scale=img_size, edge='short', backend='pillow', interpolation='bicubic'),
+    dict(type='ResizeEdge', _scope_='mae_mm', scale=img_size, edge='short', backend='pillow', interpolation='bicubic'),
     dict(type='CenterCrop', crop_size=img_size),
     *_base_.pack,
 ]

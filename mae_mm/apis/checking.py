@@ -14,7 +14,9 @@ from ..checkpoint.download import file_hash
 from ..config.checks import check_data
 from ..config.hardware import fit_to_hardware
 from ..config.reading import read_config
+from ..config.sections import TRAINING, check_needed
 from ..config.settle import settle
+from ..config.shapes import check_shapes
 from ..engine.runner import Runner, build_runner
 from ..errors import InputError
 from ..progress import progress_of
@@ -37,6 +39,7 @@ def check_run(config: str, options: dict[str, Any] | None = None) -> dict[str, A
         ValueError: what would stop the run before its first step.
     """
     cfg = read_config(config, options)
+    check_needed(cfg, TRAINING)
     check_data(cfg, LOADERS)
     settle(cfg, LOADERS)
     fit_to_hardware(cfg, 'none')
@@ -53,7 +56,10 @@ def check_run(config: str, options: dict[str, Any] | None = None) -> dict[str, A
             loaders['val'] = runner.val_loop.dataloader
         runner._init_model_weights()
         report: dict[str, Any] = dict(data={name: look_through(loader.dataset) for name, loader in loaders.items()})
-        report['run'] = None if _unusable(report) else try_steps(runner)  # which would stop at the first
+        report['run'] = None
+        if not _unusable(report):  # at the first of which a step would stop
+            check_shapes(cfg)
+            report['run'] = try_steps(runner)
         hashes = [set(told.pop('hashes')) for told in report['data'].values()]
         report['in_both'] = len(set.intersection(*hashes)) if len(hashes) > 1 else 0
     return report

@@ -14,10 +14,12 @@ from ..checkpoint.writing import AtomicBackend
 from ..config.checks import check_data
 from ..config.hardware import fit_to_hardware
 from ..config.reading import read_config
+from ..config.sections import check_needed
 from ..config.settle import classes_of, settle
 from ..datasets.folder import SPLITS
 from ..errors import InputError
 from ..evaluation.features import labelled_loader, mean_features
+from ..outputs import check_writable
 from .report import as_json
 
 UNTRAINED = 'untrained'
@@ -45,6 +47,7 @@ class FrozenFeatures:
 
     def __init__(self, config: str, options: dict[str, Any] | None = None):
         self.cfg: Config = read_config(config, options)
+        check_needed(self.cfg, ('model', *LOADERS))
         model = self.cfg.get('model', {})
         if 'decoder' in model:
             self._take_class_folders()
@@ -120,12 +123,11 @@ def check_checkpoints(checkpoints: Sequence[str]) -> None:
             locate(checkpoint)
 
 
-def check_target(path: str, config: str) -> None:
+def check_target(path: str, made_from: Sequence[str]) -> None:
     """Raises ``ValueError`` if results cannot be written to a file."""
     if os.path.isdir(path) or not path.endswith('.json'):
         raise InputError(f'--out {path}: a file is needed whose name ends in .json')
-    if os.path.exists(config) and os.path.realpath(path) == os.path.realpath(config):
-        raise InputError(f'--out {path} would replace the config')
+    check_writable(path, made_from)
 
 
 def write_accuracies(path: str, features: FrozenFeatures, config: str, results: dict[str, dict[str, float]]) -> None:

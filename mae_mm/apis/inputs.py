@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from ..datasets.files import files_in
+from ..datasets.files import check_file, files_in
 from ..datasets.reading import IMAGE_SUFFIXES
 from ..errors import InputError
 
@@ -32,10 +32,11 @@ def images_in(sources: Sequence[str]) -> Iterator[tuple[str, str]]:
             if not names:
                 raise InputError(f'{source}: no images there; known are {", ".join(IMAGE_SUFFIXES)}')
             yield from ((os.path.join(source, name), name) for name in names)
-        elif os.path.isfile(source):
+        elif os.path.lexists(source):
+            check_file(source, 'an image')
             yield source, os.path.basename(source)
         else:
-            raise InputError(f'{source}: no such image or folder')
+            raise InputError(f'{source or "an empty name"}: no such image or folder')
 
 
 def sources_of(images: Any) -> list[Source]:

@@ -14,6 +14,7 @@ from torch import Tensor
 from ..checkpoint.reading import read_checkpoint
 from ..config.names import is_config
 from ..config.reading import read_config
+from ..config.sections import check_needed
 from ..config.stored import stored_config
 from ..datasets.palette import default_palette
 from ..errors import InputError, listed
@@ -57,7 +58,9 @@ def load(config_or_checkpoint: str | os.PathLike, checkpoint: str | os.PathLike 
         cfg = stored_config(loaded, source)
     else:
         source = os.fspath(checkpoint)
-        cfg, loaded = read_config(first, cfg_options), read_checkpoint(source)
+        cfg = read_config(first, cfg_options)
+        check_needed(cfg, ('model', 'test_dataloader'))
+        loaded = read_checkpoint(source)
     return Model(cfg, loaded, source, device, dtype)
 
 

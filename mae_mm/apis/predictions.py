@@ -96,7 +96,7 @@ class PredictionFiles:
         else:
             table.writerow(('path', 'prediction', 'probability'))
             table.writerows((row['path'], row['prediction'], row['probability']) for row in self.rows)
-        AtomicBackend().put(text.getvalue().encode(), self._path(TABLE))
+        AtomicBackend().put(text.getvalue().encode(errors='surrogateescape'), self._path(TABLE))
         report = dict(checkpoint=self.model.source, classes=list(self.model.classes or ()), images=self.rows,
                       not_read=broken)
         AtomicBackend().put(as_json(report).encode(), self._path(REPORT))

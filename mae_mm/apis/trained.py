@@ -30,7 +30,7 @@ def trained_model(cfg: Config, loaded: Any, source: str,
     told = loaded.get('meta', {}).get('dataset_meta') if isinstance(loaded, dict) else None
     metainfo = {**known, **(told if isinstance(told, dict) else {})}
     classes = metainfo.get('classes')
-    if not classes and encoder_suffices and not any('head.' in name for name in tensors_of(loaded)):
+    if not classes and encoder_suffices and not any('head.' in name for name in _tensors(loaded, source)):
         classes = ('any', )  # the head is not used
     _give_classes(cfg.model, classes)
     with in_scope_of(cfg):
@@ -43,6 +43,13 @@ def trained_model(cfg: Config, loaded: Any, source: str,
     else:
         load_into(model, weights, source)
     return model, metainfo
+
+
+def _tensors(loaded: Any, source: str) -> Any:
+    try:
+        return tensors_of(loaded)
+    except InputError as error:
+        raise InputError(f'{source}: {error}') from None
 
 
 def in_scope_of(cfg: Config) -> Any:

@@ -40,6 +40,9 @@ def run(argv: Sequence[str]) -> NoReturn:
         print(f'error: {error}', file=sys.stderr)
         sys.exit(1)
     from .common import run_tool
+    for stream in (sys.stdout, sys.stderr):  # a file's name may be of any bytes
+        if hasattr(stream, 'reconfigure'):
+            stream.reconfigure(errors='backslashreplace')
     sys.argv[0] = f'mae-mm {name}'
     run_tool(importlib.import_module(f'.{name}', __package__).main, rest)
 

@@ -6,27 +6,29 @@ report. The exit status is 1 if an image cannot be used or is in both the traini
 import argparse
 from collections.abc import Sequence
 
-from mmengine.config import DictAction
 from mmengine.logging import MMLogger
 
 from ..apis.checking import check_run, is_fine, lines_of
 from ..apis.report import as_json
 from ..checkpoint.writing import AtomicBackend
 from ..errors import Incomplete
+from ..outputs import check_writable
+from .common import add_settings
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description='Look at a training run before it is started')
     parser.add_argument('config', help='file or name of a config')
     parser.add_argument('--out', metavar='REPORT.json', help='write what was found there too')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
-                        help='change settings of the config, e.g. data_root=DIR')
+    add_settings(parser, 'data_root=DIR')
     args = parser.parse_args(argv)
 
+    if args.out is not None:
+        check_writable(args.out, [args.config])
     MMLogger.get_instance('check', log_level='WARNING')
     report = check_run(args.config, {**(args.cfg_options or {}), 'log_level': 'WARNING'})
     print('\n'.join(lines_of(report)))
-    if args.out:
+    if args.out is not None:
         AtomicBackend().put(as_json(report).encode(), args.out)
     if not is_fine(report):
         raise Incomplete('the data needs mending, as said above')

@@ -7,7 +7,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import torch.distributed
 from mmengine.config import DictAction
@@ -15,14 +15,45 @@ from mmengine.config import DictAction
 from ..errors import Incomplete, InputError, Stopped
 
 INCOMPLETE, USER_ERROR, STOPPED, INTERRUPTED = 1, 2, 75, 130  # exit statuses; the last is the shells' of Ctrl-C
+BUILDING = os.path.join('registry', 'build_functions.py')  # where mmengine's registries build
+
+
+class Settings(DictAction):
+    """``--cfg-options KEY=VALUE ...``: mmengine's action, which tells what is wrong with a word."""
+
+    def __call__(self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any,
+                 option_string: str | None = None) -> None:
+        for word in values or ():
+            key, equals, value = word.partition('=')
+            if not equals or not all(key.split('.')):
+                raise InputError(f'{option_string} takes KEY=VALUE, which {word!r} is not; what is no setting comes '
+                                 f'before {option_string}')
+            if not _is_balanced(value) and (',' in value or value[:1] in ('[', '(')):  # other text may have any
+                raise InputError(f'{option_string} {word}: a bracket that is not closed, or not opened')
+        super().__call__(parser, namespace, values, option_string)
+
+
+def _is_balanced(text: str) -> bool:
+    """Whether each bracket of a text is closed by its own kind."""
+    closing, open_ones = {'[': ']', '(': ')'}, []
+    for letter in text:
+        if letter in closing:
+            open_ones.append(closing[letter])
+        elif letter in closing.values() and (not open_ones or open_ones.pop() != letter):
+            return False
+    return not open_ones
+
+
+def add_settings(parser: argparse.ArgumentParser, such_as: str = 'data_root=DIR arch=small batch_size=32') -> None:
+    parser.add_argument('--cfg-options', nargs='+', action=Settings, metavar='KEY=VALUE',
+                        help=f'change settings of the config, e.g. {such_as}; these come last')
 
 
 def add_common_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('config', help='a config file, or the name of a config of the package, e.g. '
                                        'pretrain/mae_vit_folder')
     parser.add_argument('--work-dir', help='where logs and results go; default: work_dirs/NAME_OF_THE_CONFIG')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
-                        help='change settings of the config, e.g. data_root=DIR arch=small batch_size=32')
+    add_settings(parser)
     parser.add_argument('--launcher', choices=('none', 'pytorch', 'slurm', 'mpi'), default='none',
                         help='set by the dist_*.sh and slurm_*.sh scripts')
     parser.add_argument('--local_rank', '--local-rank', type=int, help=argparse.SUPPRESS)  # old launchers pass it
@@ -68,15 +99,34 @@ def _tell(message: str) -> None:
 def _while_building(error: Exception) -> bool:
     """Whether one of mmengine's registries raised it for a part of the config (a misspelt key or type)."""
     frames = traceback.extract_tb(error.__traceback__)
-    return any(frame.filename.endswith(os.path.join('registry', 'build_functions.py')) for frame in frames)
+    return any(frame.filename.endswith(BUILDING) for frame in frames)
 
 
 def _one_line(error: Exception) -> str:
-    """An error's message without what registries put before it and data loaders' workers around it."""
-    text = str(error.args[0]) if error.args else type(error).__name__
+    """An error's message without what registries put before it and data loaders' workers around it.
+
+    What is not ours names no setting, so the part of the config that was being built is added.
+    """
+    text = str(error.args[0]) if error.args and not isinstance(error, OSError) else str(error)
+    text = text or type(error).__name__
     in_worker = re.findall(r'InputError: (.+)', text)
     text = in_worker[-1] if in_worker else text
     text = re.sub(r'^(class `\w+` in [\w/.]+: )*(?=class `)', '', text)  # keep the innermost class
     if isinstance(error, InputError):
         text = re.sub(r'^class `\w+` in [\w/.]+: ', '', text)
+    else:
+        text = f'{text} ({_being_built(error)})'
     return ' '.join(text.split())
+
+
+def _being_built(error: Exception) -> str:
+    """The innermost part of a config that a registry was building, with its plain settings."""
+    parts = [frame.f_locals.get('cfg') for frame, _ in traceback.walk_tb(error.__traceback__)
+             if frame.f_code.co_filename.endswith(BUILDING)]
+    at_fault = parts[-1]
+    if not isinstance(at_fault, dict):
+        outer = parts[-2] if len(parts) > 1 and isinstance(parts[-2], dict) else {}
+        key = next((key for key, value in outer.items() if value is at_fault), None)
+        return f'{key or "a part of the config"} is {at_fault!r}, and dict(type=...) is needed'
+    told = ', '.join(f'{key}={value!r}' for key, value in at_fault.items() if len(repr(value)) < 80)
+    return f'in dict({told})'

@@ -19,7 +19,7 @@ from ..checkpoint.reading import add_trust_option, class_names_of, meta_of
 from ..checkpoint.tables import TARGETS
 from ..checkpoint.writing import to_plain, write_folder
 from ..errors import InputError
-from ..outputs import check_replaces_nothing
+from ..outputs import check_replaces_nothing, check_writable
 
 OURS, HUGGINGFACE = 'ours', 'huggingface'
 FACTS = ('grid', 'num_heads', 'decoder_num_heads', 'norm_pix')  # options that tell what SRC does not
@@ -38,6 +38,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     told.add_argument('--norm-pix', choices=('yes', 'no'), help='whether the decoder predicts normalised patches')
     add_trust_option(parser)
     args = parser.parse_args(argv)
+    check_writable(args.dst)
     try:
         _check(args)
         print(to_ours(args) if args.to == OURS else to_others(args))

@@ -18,7 +18,7 @@ from ..checkpoint.reading import read_checkpoint
 from ..config.hardware import fit_to_hardware
 from ..config.reading import read_config
 from ..errors import InputError
-from ..outputs import check_replaces_nothing
+from ..outputs import check_writable
 from .common import add_common_options
 
 MOST_PIXELS = 200_000_000  # as of images that are read
@@ -45,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if not 0 <= args.tolerance < math.inf:
         raise InputError(f'--tolerance {args.tolerance}: it is a number from 0 on')
     check_target(args.out)
-    check_replaces_nothing([args.out], [args.config, args.checkpoint])
+    check_writable(args.out, [args.config, args.checkpoint])
     MMLogger.get_instance('export', log_level='WARNING')
     cfg = read_config(args.config, dict(args.cfg_options or {}, load_from=args.checkpoint), args.work_dir)
     cfg.pop('optim_wrapper', None)  # nothing trains: no word on mixed precision

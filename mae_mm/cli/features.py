@@ -15,6 +15,7 @@ from ..apis.models import KINDS
 from ..checkpoint.writing import AtomicBackend
 from ..errors import InputError
 from ..evaluation.features import BATCH
+from ..outputs import check_writable
 from .models import add_model_options, images_of, model_of
 
 
@@ -30,7 +31,9 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     if not args.out.endswith('.npz'):
         raise InputError(f'--out {args.out}: features are written to a file named .npz')
-    sources = sources_of(images_of(args.inputs)[1])
+    checkpoint, images = images_of(args.inputs)
+    check_writable(args.out, [checkpoint, *images])
+    sources = sources_of(images)
     model = model_of(args, 'features')
     several = args.layers is not None and len(args.layers) > 1
     layers = args.layers[0] if args.layers and not several else args.layers

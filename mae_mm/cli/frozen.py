@@ -2,10 +2,10 @@
 import argparse
 from collections.abc import Callable
 
-from mmengine.config import DictAction
 from mmengine.logging import MMLogger
 
 from ..apis.frozen import UNTRAINED, FrozenFeatures, Labelled, check_checkpoints, check_target, write_accuracies
+from .common import add_settings
 
 Measure = Callable[[Labelled, Labelled], dict[str, float]]
 
@@ -18,16 +18,15 @@ def parser_of(description: str) -> argparse.ArgumentParser:
                         help=f'files or URLs of any known format, or {UNTRAINED}; default: the setting checkpoint')
     parser.add_argument('--seed', type=int, default=0, help=f'of the random weights of {UNTRAINED}')
     parser.add_argument('--out', metavar='FILE.json', help='write the accuracies there too')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
-                        help='change settings of the config, e.g. data_root=DIR checkpoint=FILE arch=small')
+    add_settings(parser, 'data_root=DIR checkpoint=FILE arch=small')
     return parser
 
 
 def features_of(args: argparse.Namespace) -> FrozenFeatures:
     """The features that the command line asks for; what is wrong with it is told here."""
     MMLogger.get_instance('features', log_level='WARNING')  # not a line for each tensor that is initialised
-    if args.out:
-        check_target(args.out, args.config)
+    if args.out is not None:
+        check_target(args.out, [args.config, *args.checkpoints])
     features = FrozenFeatures(args.config, args.cfg_options)
     args.checkpoints = args.checkpoints or [features.checkpoint]
     check_checkpoints(args.checkpoints)

@@ -3,12 +3,12 @@ import argparse
 from collections.abc import Sequence
 
 import torch
-from mmengine.config import DictAction
 from mmengine.logging import MMLogger
 
 from ..apis.models import Model, load
 from ..config.names import is_config
 from ..errors import InputError
+from .common import add_settings
 
 DTYPES = {'float32': None, 'float16': torch.float16, 'bfloat16': torch.bfloat16}
 
@@ -19,8 +19,7 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
                              'URL; images and folders')
     parser.add_argument('--device', help='such as cuda:1 or cpu; default: what there is')
     parser.add_argument('--dtype', choices=tuple(DTYPES), default='float32', help='of the computation')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
-                        help='change settings of the config')
+    add_settings(parser, 'img_size=96')
 
 
 def images_of(inputs: Sequence[str]) -> tuple[str, list[str]]:

@@ -13,6 +13,7 @@ from ..apis.inputs import images_in
 from ..apis.statistics import folder_statistics, table, write_statistics
 from ..datasets.nodata import NAN
 from ..datasets.reading import header
+from ..outputs import check_writable
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -26,6 +27,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     MMLogger.get_instance('stats', log_level='WARNING')
     name = os.path.basename(os.path.abspath(args.folder)) or 'stats'
     out = args.out or os.path.join('work_dirs', 'stats', f'{name}.json')
+    check_writable(out, images_of_name(args.folder, out))
     statistics = folder_statistics(args.folder, args.nodata)
     write_statistics(statistics, out)
     print('\n'.join(table(statistics)))
@@ -33,6 +35,12 @@ def main(argv: Sequence[str] | None = None) -> None:
         print('8-bit grey and RGB images need no such setting: without it they are read as all configs expect them')
     print(f'{statistics["images"]} images; the figures are in {out}. The setting that uses them, in every command:\n'
           f'--cfg-options statistics={out}')
+
+
+def images_of_name(folder: str, out: str) -> list[str]:
+    """The images of a folder that are named like the output, and so may be what it would replace."""
+    name = os.path.basename(os.path.realpath(out))
+    return [path for path, _ in images_in([folder]) if os.path.basename(os.path.realpath(path)) == name]
 
 
 def _number(text: str) -> float | str:

@@ -13,9 +13,11 @@ from ..config.checks import check_data
 from ..config.hardware import fit_to_hardware
 from ..config.names import resources
 from ..config.reading import read_config
+from ..config.sections import TESTING, check_needed
 from ..config.settle import settle
 from ..engine.runner import build_runner
 from ..errors import InputError
+from ..outputs import check_target, check_writable, make_folder
 from .common import add_common_options
 
 EVALUATION = resources() / 'configs/_base_/evaluation'
@@ -36,10 +38,14 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     cfg = read_config(args.config, dict(args.cfg_options or {}, load_from=args.checkpoint), args.work_dir,
                       args.on and f'{EVALUATION}/{args.on}.py')
+    check_needed(cfg, TESTING)
+    for folder in filter(None, (cfg.work_dir, args.out, args.show_dir)):
+        check_writable(folder)
     set_up_test(cfg, args)
     check_data(cfg, ('test_dataloader', ))
     settle(cfg, ('test_dataloader', ))
     fit_to_hardware(cfg, args.launcher)
+    make_folder(cfg.work_dir)
     runner = build_runner(cfg)
     metrics = runner.test()
     if is_main_process():
@@ -68,6 +74,7 @@ def set_up_test(cfg: Config, args: argparse.Namespace) -> None:
     if args.out and not segments and cfg.test_evaluator.type != 'mae_mm.Accuracy':
         raise InputError(f'{args.config}: --out is for segmentors, and for classifiers measured by mae_mm.Accuracy')
     if args.out and not segments:
+        check_target(args.out, list(filter(None, [cfg.test_dataloader.dataset.get('data_root')])))
         cfg.test_evaluator.out_dir = args.out
     for kind, folder in (('SaveLabelsHook', args.out if segments else None), ('SavePicturesHook', args.show_dir)):
         if folder:

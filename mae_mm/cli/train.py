@@ -13,7 +13,9 @@ from ..config.hardware import fit_to_hardware
 from ..config.labels import look_at_labels
 from ..config.reading import read_config
 from ..config.resumed import check_resumed
+from ..config.sections import TRAINING, check_needed
 from ..config.settle import settle
+from ..config.shapes import check_shapes
 from ..config.vis import VIS_BACKENDS, add_vis_backends
 from ..engine.losses import BadLoss, forget_left_out
 from ..engine.resume import checkpoints_in, last_of_run, latest_checkpoint
@@ -38,6 +40,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parser.parse_args(argv)
 
     cfg = read_config(args.config, args.cfg_options, args.work_dir)
+    check_needed(cfg, TRAINING)
+    check_shapes(cfg)
     start = resumed_from(args.resume, cfg.work_dir)
     if start is not None:
         cfg.resume, cfg.load_from = True, start

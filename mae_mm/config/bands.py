@@ -9,7 +9,7 @@ from mmengine.config import Config, ConfigDict
 from mmengine.logging import print_log
 
 from ..checkpoint.reading import meta_of, read_checkpoint
-from ..datasets.files import files_in
+from ..datasets.files import check_file, files_in
 from ..datasets.nodata import NAN
 from ..datasets.reading import IMAGE_SUFFIXES, MAX_BANDS, NEED_STATISTICS, header_or_zeros
 from ..errors import InputError
@@ -91,9 +91,10 @@ def read_statistics(source: str | Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(source, str):
         where = source
         try:
+            check_file(source)
             with open(source) as file:
                 told = json.load(file)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise InputError(f'{source} is no file of statistics ({error}); mae-mm stats DIR writes one') from None
     if not isinstance(told, Mapping) or not {'mean', 'std'} <= set(told):
         raise InputError(f'{where}: no "mean" and "std" of bands; mae-mm stats DIR writes them')

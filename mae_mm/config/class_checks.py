@@ -7,6 +7,7 @@ from typing import Any
 from mmengine.config import Config, ConfigDict
 from mmengine.logging import print_log
 
+from ..datasets.files import is_folder
 from ..datasets.folder import ClassFolder
 from ..errors import InputError, listed
 from .headers import MOST, check_headers
@@ -54,7 +55,7 @@ def _check_overlap(loader: str, paths: Sequence[str], trained: dict[str, str]) -
 
 def _tell_strays(found: ClassFolder) -> None:
     names = sorted(entry.name for entry in os.scandir(found.img_prefix)
-                   if entry.is_file() and entry.name[0] != '.' and found.is_valid_file(entry.name))
+                   if entry.name[0] != '.' and not is_folder(entry) and found.is_valid_file(entry.name))
     if names:
         print_log(f'{os.path.normpath(found.img_prefix)}: images beside the class folders have no class and are left '
                   f'out: {listed(names)}', logger='current', level=logging.WARNING)

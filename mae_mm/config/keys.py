@@ -49,6 +49,7 @@ BUILT = {
     r'log_processor': registry.LOG_PROCESSORS,
     r'model\..*init_cfg(\.\d+)?': registry.WEIGHT_INITIALIZERS,
 }
+DEFAULTS = {'log_processor': 'LogProcessor', 'visualizer': 'Visualizer'}  # where a config says no type
 OURS_TO_GIVE = {'type', '_scope_', 'priority'}  # that registries read, and not what they build
 MODELS = r'(mae_mm\.)?(EncoderDecoder|MaskedAutoencoder)|ImageClassifier'  # whose train_cfg and test_cfg are known
 TAKES_ANY = {'EMAHook'}  # for the model that it makes
@@ -113,7 +114,9 @@ def _known(path: str, section: dict, scope: str) -> set[str] | None:
             return keys
     for pattern, of_kind in BUILT.items():
         if re.fullmatch(pattern, path):
-            kind = _found(of_kind, section.get('type'), scope)
+            kind = _found(of_kind, section.get('type', DEFAULTS.get(path)), scope)
+            if kind is None and of_kind is registry.FUNCTIONS:  # mmengine does not tell
+                raise InputError(f'{path}.type: there is no function {section.get("type")!r}')
             names = None if kind is None else arguments_of(kind)
             return None if names is None else names | OURS_TO_GIVE
     return None

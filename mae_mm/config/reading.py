@@ -2,7 +2,7 @@
 import difflib
 import inspect
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from mmengine.config import Config, ConfigDict
@@ -14,6 +14,7 @@ from .bands import settle_bands
 from .inheritance import Program, check_names, inherited_settings
 from .keys import check_keys
 from .names import find_config
+from .sections import check_sections
 from .settings import check_effect, evaluate, typed
 from .values import check_values
 
@@ -46,17 +47,18 @@ def read_config(path: str, options: dict[str, Any] | None = None, work_dir: str 
     options = typed(options, cfg)
     variables = {key: value for key, value in options.items() if key.split('.')[0] not in RUNNER_KEYS - VARIABLES}
     if variables:
-        cfg = _evaluated(path, variables)
+        cfg = _evaluated(path, variables, _told(path, variables))
         check_effect(path, {key: value for key, value in variables.items() if key != 'data_root'}, cfg,
                      RUNNER_KEYS - VARIABLES)
     if overlay:
         cfg.merge_from_dict(_evaluated(overlay, {})._cfg_dict.to_dict())
     try:
         cfg.merge_from_dict({key: value for key, value in options.items() if key not in variables})
-        if any(key.split('.')[0] == 'custom_imports' for key in options):
-            import_modules_from_strings(**cfg.custom_imports)
-    except (KeyError, TypeError, IndexError, AttributeError, ImportError) as error:
+    except (KeyError, TypeError, IndexError, AttributeError) as error:
         raise InputError(f'--cfg-options: {error}') from error
+    check_sections(cfg)
+    if any(key.split('.')[0] == 'custom_imports' for key in options):
+        _import(cfg.custom_imports)
     check_keys(cfg)
     check_values(cfg)
     if 'data_root' in options:
@@ -69,7 +71,27 @@ def read_config(path: str, options: dict[str, Any] | None = None, work_dir: str 
     return cfg
 
 
-def _evaluated(path: str, variables: dict[str, Any]) -> Config:
+def _import(custom_imports: Any) -> None:
+    try:
+        import_modules_from_strings(**custom_imports)
+    except (ImportError, TypeError) as error:
+        raise InputError(f'custom_imports={custom_imports}: {error}') from error
+
+
+def _told(path: str, variables: dict[str, Any]) -> Callable[[], str]:
+    """What to call a config that cannot be read with these variables: by the first one that is wrong."""
+
+    def told() -> str:
+        for name, value in variables.items():
+            try:
+                _evaluated(path, {name: value})
+            except InputError:
+                return f'--cfg-options {name}={value}: with it {path}'
+        return f'--cfg-options {" ".join(f"{name}={value}" for name, value in variables.items())}: with them {path}'
+    return told
+
+
+def _evaluated(path: str, variables: dict[str, Any], told: Callable[[], str] | None = None) -> Config:
     try:
         program = Program(path)
         check_names(program, RUNNER_KEYS)
@@ -77,7 +99,8 @@ def _evaluated(path: str, variables: dict[str, Any]) -> Config:
     except InputError:
         raise
     except Exception as error:  # a config is a program: anything can be wrong with it
-        raise InputError(f'{path} cannot be read as a config: {type(error).__name__}: {error}') from error
+        raise InputError(f'{told() if told else path} cannot be read as a config: {type(error).__name__}: '
+                         f'{error}') from error
 
 
 def datasets_of(cfg: Config) -> Iterator[tuple[str, ConfigDict]]:

@@ -27,7 +27,11 @@ def check_resumed(cfg: Config, path: str) -> str | None:
     Raises:
         ValueError: a difference that a resumed run cannot follow.
     """
-    text = meta_of(read_checkpoint(path)).get('cfg')
+    checkpoint = read_checkpoint(path)
+    if cfg.get('param_scheduler') and meta_of(checkpoint) and not checkpoint.get('param_schedulers'):
+        raise InputError(f'{path} cannot be resumed from, it holds no param_schedulers and the config has some; to '
+                         f'start from its weights use --cfg-options load_from={path}')
+    text = meta_of(checkpoint).get('cfg')
     if not isinstance(text, str):
         return None
     before, now = dict(_flat(parsed(text, path), '')), dict(_flat(cfg._cfg_dict.to_dict(), ''))

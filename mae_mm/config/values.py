@@ -9,6 +9,7 @@ from mmengine.config import Config
 from ..errors import InputError
 
 Check = Callable[[Any], bool]
+INTERPOLATIONS = ('nearest', 'bilinear', 'bicubic', 'area', 'lanczos', 'box', 'hamming')  # mmcv's
 METRICS_OF_MASKS = ('mIoU', 'mDice', 'mFscore')
 # Type of an evaluator -> the names that it gives, as a pattern.
 NAMES = {'mae_mm.IoUMetric': r'[am]Acc|mIoU|mDice|mFscore|mPrecision|mRecall', 'mae_mm.Accuracy': r'accuracy/top\d+',
@@ -31,6 +32,14 @@ def _from(least: int) -> Check:
     return lambda value: _whole(value) and value >= least
 
 
+def _or_none(check: Check) -> Check:
+    return lambda value: value is None or check(value)
+
+
+def _pair(value: Any) -> bool:
+    return isinstance(value, (list, tuple)) and len(value) == 2 and all(map(_from(1), value))
+
+
 # Pattern of a setting's path -> what it must be, and how that is said.
 VALUES: dict[str, tuple[Check, str]] = {
     r'optim_wrapper\.optimizer\.(lr|weight_decay)': (lambda v: _number(v) and v >= 0, 'a number from 0 on'),
@@ -49,9 +58,30 @@ VALUES: dict[str, tuple[Check, str]] = {
     r'model(\.module)?\.test_cfg\.logits_dtype': (lambda v: v in ('float32', 'float16'), "'float32' or 'float16'"),
     r'.*data_preprocessor\.mean': (lambda v: v is None or _all(_number)(v), 'numbers'),
     r'.*data_preprocessor\.std': (lambda v: v is None or _all(lambda x: _number(x) and x > 0)(v), 'numbers above 0'),
-    r'\w+_evaluator(\.\d+)?\.topk': (_all(_from(1)), 'whole numbers from 1 on'),
+    r'\w+_evaluator(\.\d+)?\.topk': (lambda v: v not in ([], ()) and _all(_from(1))(v), 'whole numbers from 1 on'),
     r'\w+_evaluator(\.\d+)?\.iou_metrics': (_all(lambda v: v in METRICS_OF_MASKS),
                                             f'a list of {", ".join(METRICS_OF_MASKS)}'),
+    r'model\.(backbone|decoder)\.(embed_dims|num_layers|num_heads)': (_or_none(_from(1)), 'a whole number from 1 on'),
+    r'model\.backbone\.(patch_size|in_channels)': (_from(1), 'a whole number from 1 on'),
+    r'model\.(backbone|decoder)\.mlp_ratio': (_or_none(lambda v: _number(v) and v > 0), 'a number above 0'),
+    r'model\.(decode|auxiliary)_head\.channels': (_from(1), 'a whole number from 1 on'),
+    r'model\.(decode|auxiliary)_head\.align_corners': (lambda v: isinstance(v, bool), 'True or False'),
+    r'model\.decode_head\.pool_scales': (lambda v: isinstance(v, (list, tuple)) and len(v) > 0 and _all(_from(1))(v),
+                                          'a list of whole numbers from 1 on'),
+    r'model(\.module)?\.test_cfg\.(stride|crop_size)': (_pair, 'two whole numbers from 1 on, height and width'),
+    r'model\.norm_pix|resume|.*\.reduce_zero_label': (lambda v: isinstance(v, bool), 'True or False'),
+    r'model\.backbone\.init_cfg\.checkpoint': (_or_none(lambda v: isinstance(v, str)), 'a path or URL, or None'),
+    r'env_cfg\.mp_cfg\.mp_start_method': (lambda v: v in ('fork', 'spawn', 'forkserver'),
+                                           "'fork', 'spawn' or 'forkserver'"),
+    r'default_hooks\.checkpoint\.max_keep_ckpts': (lambda v: _whole(v) and (v >= 1 or v == -1),
+                                                    'a whole number from 1 on, or -1 for all'),
+    r'param_scheduler(\.\d+)?\.min_ratio': (lambda v: _number(v) and 0 <= v <= 1, 'a number from 0 to 1'),
+    r'model\.data_preprocessor\.(test_cfg\.)?size': (_or_none(_pair), 'two whole numbers, height and width, or None'),
+    r'.*pipeline\..*\bbackend': (lambda v: v in ('cv2', 'pillow'), "'cv2' or 'pillow'"),
+    r'.*pipeline\..*\binterpolation': (lambda v: isinstance(v, str) and v in INTERPOLATIONS,
+                                       f'one of {", ".join(INTERPOLATIONS)}'),
+    r'.*pipeline\..*\.hparams\.pad_val': (lambda v: v is not None and _all(_number)(v), 'a number or a list of them'),
+    r'.*pipeline\..*\.num_policies': (_from(1), 'a whole number from 1 on'),
     r'randomness\.seed': (lambda v: v is None or _from(0)(v), 'None or a whole number from 0 on'),
 }
 

@@ -2,7 +2,7 @@
 from typing import TYPE_CHECKING
 
 from ..dependencies import absent, missing
-from ..registry import DATASETS
+from ..registry import DATASETS, TRANSFORMS
 from .labels import LoadAnnotations
 from .sampling import Draw, EpochSampler, ResumableSampler, seed_all
 from .transforms import CheckLabels, LoadImage, SeedSample
@@ -10,10 +10,12 @@ from .transforms import CheckLabels, LoadImage, SeedSample
 if TYPE_CHECKING or not missing('mmpretrain'):
     from .folder import ClassFolder, ImageFolder, ImageNetFolder
     from .lists import ListedImages
+    from .resizing import ResizeEdge
 else:
     ClassFolder, ImageFolder, ImageNetFolder, ListedImages = (
         absent(name, 'mmpretrain', DATASETS)
         for name in ('ClassFolder', 'ImageFolder', 'ImageNetFolder', 'ListedImages'))
+    ResizeEdge = absent('ResizeEdge', 'mmpretrain', TRANSFORMS)
 if TYPE_CHECKING or not missing('mmseg'):
     from .segmentation import SegmentationFolder
 else:
@@ -21,5 +23,5 @@ else:
 
 __all__ = [
     'CheckLabels', 'ClassFolder', 'Draw', 'EpochSampler', 'ImageFolder', 'ImageNetFolder', 'ListedImages',
-    'LoadAnnotations', 'LoadImage', 'ResumableSampler', 'SeedSample', 'SegmentationFolder', 'seed_all'
+    'LoadAnnotations', 'LoadImage', 'ResizeEdge', 'ResumableSampler', 'SeedSample', 'SegmentationFolder', 'seed_all'
 ]

@@ -10,6 +10,7 @@ from PIL import Image
 
 from ..errors import InputError, listed
 from ..progress import progress_of, tell
+from .files import check_file
 from .labels import IGNORED, Ignore, read_label, to_classes
 from .palette import default_palette
 
@@ -57,18 +58,19 @@ def read_classes(data_root: str) -> Named | None:
     path = _class_file(data_root)
     if path is None:
         return None
+    check_file(path)
     try:
         with open(path, encoding='utf-8-sig') as file:
             named = _of_json(json.load(file)) if path.endswith('.json') else [_of_line(line) for line in file
                                                                               if line.strip()]
-    except (OSError, KeyError, TypeError, ValueError) as error:
+    except (OSError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise InputError(f'{path} is no list of classes, "name" or "name r g b" in each line: {error}') from None
     _check_named(path, named)
     return named
 
 
 def _class_file(data_root: str) -> str | None:
-    there = [path for name in CLASS_FILES if os.path.isfile(path := os.path.join(data_root, name))]
+    there = [path for name in CLASS_FILES if os.path.lexists(path := os.path.join(data_root, name))]
     if len(there) > 1:
         raise InputError(f'{" and ".join(there)} both name classes; keep one of them')
     return there[0] if there else None

@@ -1,5 +1,6 @@
 """The files of a folder and of the folders in it."""
 import os
+import stat
 from collections.abc import Iterator
 
 from ..errors import InputError
@@ -9,7 +10,7 @@ def files_in(folder: str) -> Iterator[str]:
     """Paths of the files in a folder, relative to it, in no order; of folders that are links too.
 
     A folder that several links lead to is entered once, so that links to a folder above end. Hidden files and folders
-    are left out.
+    are left out. A link that leads nowhere, or a pipe, is among the files: :func:`check_file` tells, when it is read.
 
     Raises:
         ValueError: a folder that is not there, is a file, or may not be read.
@@ -31,10 +32,37 @@ def files_in(folder: str) -> Iterator[str]:
         for entry in entries:
             if entry.name.startswith('.'):
                 continue
-            if entry.is_dir():
+            if is_folder(entry):
                 left.append(os.path.join(inner, entry.name))
-            elif entry.is_file():
+            else:
                 yield os.path.join(inner, entry.name)
+
+
+def is_folder(entry: 'os.DirEntry[str]') -> bool:
+    """Whether an entry is a folder, or a link to one; a link to itself is none."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
+
+
+def check_file(path: str, as_what: str = 'a file') -> None:
+    """Tell what is wrong with a file before it is opened: opening a pipe would wait for ever.
+
+    Raises:
+        ValueError: it is not there, may not be read, or is no file.
+    """
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError) as error:  # ValueError: of zero bytes in a name
+        why = getattr(error, 'strerror', None) or error
+        why = 'a link that leads nowhere' if os.path.islink(path) and isinstance(error, FileNotFoundError) else why
+        raise InputError(f'{path} cannot be read as {as_what}: {why}; mend it or remove it') from None
+    if not stat.S_ISREG(status.st_mode):
+        kind = 'a folder' if stat.S_ISDIR(status.st_mode) else 'a pipe or a device'
+        raise InputError(f'{path} is {kind}, and a file is needed; remove it')
+    if not os.access(path, os.R_OK):
+        raise InputError(f'{path} cannot be read as {as_what}: Permission denied; mend it or remove it')
 
 
 def check_folder(folder: str) -> None:

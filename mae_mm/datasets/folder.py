@@ -13,7 +13,7 @@ from mmpretrain.datasets.categories import IMAGENET_CATEGORIES
 
 from ..errors import InputError, listed
 from ..registry import DATASETS
-from .files import check_folder, files_in
+from .files import check_file, check_folder, files_in, is_folder
 from .reading import IMAGE_SUFFIXES, other_images
 from .splitting import held_out
 
@@ -34,10 +34,26 @@ class _Folder(CustomDataset):
         return known
 
     def load_data_list(self) -> list[dict]:
-        samples = super().load_data_list()
+        samples = self._listed() if self.ann_file else super().load_data_list()
         left_out, self.left_out = other_images(self.left_out), []
         if left_out:
             _tell_left_out((self.img_prefix or self.data_root).rstrip(os.sep), left_out, ', '.join(IMAGE_SUFFIXES))
+        return samples
+
+    def _listed(self) -> list[dict]:
+        check_file(self.ann_file, 'a list of images')
+        try:
+            samples = super().load_data_list()
+        except ValueError as error:
+            raise InputError(f'{self.ann_file} cannot be read as a list of images{" and labels" * self.with_label}: '
+                             f'{error}') from None
+        if not samples:
+            raise InputError(f'{self.ann_file}: no images there; it has a line for each')
+        number = len(self.CLASSES or ())
+        strange = [sample for sample in samples if number and not 0 <= sample.get('gt_label', 0) < number]
+        if strange:
+            raise InputError(f'{self.ann_file}: label {strange[0]["gt_label"]} of {strange[0]["img_path"]} is not a '
+                             f'class; classes are 0 to {number - 1}')
         return samples
 
 
@@ -180,7 +196,7 @@ def class_folders(folder: str) -> tuple[str, ...]:
         ValueError: there is no such folder, or it may not be read.
     """
     check_folder(folder)
-    return tuple(sorted(entry.name for entry in os.scandir(folder) if entry.is_dir() and entry.name[0] != '.'))
+    return tuple(sorted(entry.name for entry in os.scandir(folder) if entry.name[0] != '.' and is_folder(entry)))
 
 
 def has_splits(data_root: str) -> bool:

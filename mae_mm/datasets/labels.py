@@ -8,6 +8,7 @@ from PIL import Image
 
 from ..errors import InputError
 from ..registry import TRANSFORMS
+from .files import check_file
 from .pairs import shown_size, sizes_differ
 
 IGNORED = 255  # in memory, whatever it is in the files: the hosts' crops, paddings, losses and metrics take it so
@@ -27,6 +28,7 @@ def read_label(path: str) -> np.ndarray:
     Raises:
         ValueError: a file that cannot be decoded, or that holds neither integers nor RGB.
     """
+    check_file(path, 'a label map')
     if path.lower().endswith('.npy'):
         return _read_npy(path)
     limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None  # its size has been compared with the image's
@@ -62,6 +64,7 @@ def _read_npy(path: str) -> np.ndarray:
 
 def check_kind(path: str) -> None:
     """Refuse, by its header, a file that :func:`read_label` refuses for its kind."""
+    check_file(path, 'a label map')
     if path.lower().endswith('.npy'):
         return
     try:

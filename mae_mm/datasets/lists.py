@@ -6,6 +6,7 @@ from mmpretrain.datasets import CustomDataset
 
 from ..errors import InputError
 from ..registry import DATASETS
+from .files import check_file
 
 
 @DATASETS.register_module()
@@ -27,10 +28,11 @@ class ListedImages(CustomDataset):
         super().__init__(with_label=True, metainfo=dict(classes=tuple(map(str, range(num_classes)))), **kwargs)
 
     def load_data_list(self) -> list[dict]:
+        check_file(self.ann_file, 'a list of images and labels')
         try:
             with open(self.ann_file) as file:
                 pairs = _inaturalist(json.load(file)) if self.ann_file.endswith('.json') else _lines(file)
-        except (OSError, KeyError, TypeError, ValueError) as error:
+        except (OSError, KeyError, TypeError, ValueError, RecursionError) as error:
             raise InputError(f'{self.ann_file} cannot be read as a list of images and labels: {error}') from None
         for path, label in pairs:
             if not 0 <= label < self.num_classes:

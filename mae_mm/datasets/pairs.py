@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from PIL import Image
 
 from ..errors import InputError, listed
-from .files import files_in
+from .files import check_file, files_in
 from .reading import IMAGE_SUFFIXES, size_in_header
 from .splitting import held_out
 
@@ -91,7 +91,7 @@ class PairedFolder:
     def _list_of(self, split: str) -> str | None:
         """``SPLIT.txt`` in the folder, if train.txt and val.txt are there."""
         paths = {name: os.path.join(self.data_root, f'{name}.txt') for name in SPLITS}
-        there = {name: os.path.isfile(path) for name, path in paths.items()}
+        there = {name: os.path.lexists(path) for name, path in paths.items()}
         if not there['train'] and not there['val']:
             return None
         if not there['train'] or not there['val'] or not there[split]:
@@ -218,6 +218,7 @@ def _names(path: str) -> list[str]:
     Raises:
         ValueError: a list that is missing, empty, or no text.
     """
+    check_file(path, 'a list of names')
     try:
         with open(path, encoding='utf-8-sig') as file:
             names = [line.strip().replace('\\', '/') for line in file if line.strip()]

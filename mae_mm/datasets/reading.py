@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from ..errors import InputError
+from .files import check_file
 from .tiff import TIFF_SUFFIXES, read_tiff, tiff_header, unreadable
 
 IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.ppm', '.bmp', '.pgm', '.tif', '.tiff', '.webp', '.npy')
@@ -58,8 +59,9 @@ def header(path: str) -> Header:
     """What the header of an image file says; nothing is decoded.
 
     Raises:
-        ValueError: a TIFF or ``.npy`` file that cannot be read, or whose values are no plain numbers.
+        ValueError: what is no file; a TIFF or ``.npy`` file that cannot be read, or whose values are no plain numbers.
     """
+    check_file(path, 'an image')
     if path.lower().endswith(TIFF_SUFFIXES):
         return Header(*tiff_header(path))
     if path.lower().endswith('.npy'):

@@ -8,6 +8,7 @@ from mmcv.transforms import BaseTransform, LoadImageFromFile
 
 from ..errors import InputError
 from ..registry import TRANSFORMS
+from .files import check_file
 from .nodata import missing_values
 from .reading import NEED_STATISTICS, check_size, header_or_zeros, read_bands
 from .sampling import Draw, seed_all
@@ -65,6 +66,7 @@ class LoadImage(LoadImageFromFile):
         if self.bands is not None:
             image = self._bands_of(read_bands(path, self.max_pixels), path)
             return dict(results, img=image, img_shape=image.shape[:2], ori_shape=image.shape[:2])
+        check_file(path, 'an image')
         told = header_or_zeros(path)
         if told.other_than_rgb:
             raise InputError(f'{path}: {told}. {NEED_STATISTICS}')

@@ -6,13 +6,15 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from mmengine.logging import print_log
+from mmengine.logging import HistoryBuffer, print_log
+from torch import Tensor
 
 from ..checkpoint.reading import read_checkpoint
 from ..errors import InputError
 
 LAST = 'last_checkpoint'  # a note in the work dir, with the path of the newest
 NAME = re.compile(r'(iter|epoch)_(\d+)\.pth')
+LIKE_WEIGHTS = ('exp_avg', 'exp_avg_sq', 'momentum_buffer')  # in an optimizer's state: of the shape of a weight
 # What resuming needs -> the type that it must have.
 NEEDED = {'meta': dict, 'message_hub': dict, 'optimizer': dict}
 
@@ -87,16 +89,49 @@ def incomplete(checkpoint: Any, path: str) -> str | None:
         return (f'{path} cannot be resumed from, it holds no {", ".join(lacking)}; to start from its weights use '
                 f'--cfg-options load_from={path}')
     wrong = [key for key, kind in NEEDED.items() if not isinstance(checkpoint[key], kind)]
-    wrong += [f'meta.{key}' for key in ('epoch', 'iter') if 'meta' not in wrong
-              and not _is_count(checkpoint['meta'].get(key))]
-    wrong += [f'message_hub.{key}' for key in ('log_scalars', 'runtime_info', 'resumed_keys')
-              if 'message_hub' not in wrong and not isinstance(checkpoint['message_hub'].get(key), dict)]
-    wrong += [f'optimizer.{key}' for key, kind in (('state', dict), ('param_groups', list))
-              if 'optimizer' not in wrong and not isinstance(checkpoint['optimizer'].get(key), kind)]
+    for key, of_section in (('meta', _wrong_in_meta), ('message_hub', _wrong_in_hub)):
+        wrong += [f'{key}.{inner}' for inner in (of_section(checkpoint[key]) if key not in wrong else ())]
+    if 'optimizer' not in wrong:
+        weights = checkpoint.get('state_dict')
+        wrong += [f'optimizer.{inner}' for inner in _wrong_in_optimizer(checkpoint['optimizer'], weights)]
     schedulers = checkpoint.get('param_schedulers', [])
-    if not isinstance(schedulers, (list, dict)):
+    each = schedulers.values() if isinstance(schedulers, dict) else [schedulers]
+    if not all(isinstance(states, list) and all(isinstance(state, dict) and 'last_step' in state for state in states)
+               for states in each):
         wrong.append('param_schedulers')
     return f'{path} cannot be resumed from, its {", ".join(wrong)} are damaged' if wrong else None
+
+
+def _wrong_in_meta(meta: dict) -> list[str]:
+    wrong = [key for key in ('epoch', 'iter') if not _is_count(meta.get(key))]
+    last = meta.get('max_iters')
+    return wrong or ['iter'] * (_is_count(last) and meta['iter'] > last)
+
+
+def _wrong_in_hub(hub: dict) -> list[str]:
+    wrong = [key for key in ('log_scalars', 'runtime_info', 'resumed_keys') if not isinstance(hub.get(key), dict)]
+    if 'log_scalars' not in wrong and not all(isinstance(values, (dict, HistoryBuffer))
+                                              for values in hub['log_scalars'].values()):
+        wrong.append('log_scalars')
+    return wrong
+
+
+def _wrong_in_optimizer(optimizer: dict, weights: Any) -> list[str]:
+    """What an optimizer's state has of other types, or in shapes that no weight has."""
+    state: Any = optimizer.get('state')
+    groups: Any = optimizer.get('param_groups')
+    wrong = [key for key, value, kind in (('state', state, dict), ('param_groups', groups, list))
+             if not isinstance(value, kind)]
+    if wrong:
+        return wrong
+    if not groups or not all(isinstance(group, dict) and isinstance(group.get('params'), list) for group in groups):
+        return ['param_groups']
+    shapes = {value.shape for value in weights.values() if isinstance(value, Tensor)} if isinstance(
+        weights, dict) else set()
+    fits = all(isinstance(values, dict) and all(
+        values[key].shape in shapes for key in LIKE_WEIGHTS if isinstance(values.get(key), Tensor))
+               for values in state.values())
+    return [] if fits else ['state']
 
 
 def _is_count(value: Any) -> bool:

@@ -106,7 +106,8 @@ def write_predictions(results: Sequence[dict], classes: Sequence[str] | None, ou
         label, best = int(result['gt_label']), int(result['pred_score'].argmax())
         names = (classes[label], classes[best]) if classes else (label, best)
         lines.writerow((result['img_path'], *names, f'{result["pred_score"][best]:.6f}'))
-    AtomicBackend().put(text.getvalue().encode(), os.path.join(out_dir, 'predictions.csv'))
+    content = text.getvalue().encode(errors='surrogateescape')  # names that are not UTF-8, byte for byte
+    AtomicBackend().put(content, os.path.join(out_dir, 'predictions.csv'))
 
 
 @METRICS.register_module()

@@ -7,15 +7,17 @@ import numpy as np
 from torch import Tensor
 
 from .bands import read_rgb
+from .segmentation import widened
 
-WIDTH_PX, LINE_PX = 256, 18
+WIDTH_PX, TALLEST_PX, LINE_PX = 256, 2048, 18
 
 
 def captioned(image: np.ndarray, lines: Sequence[str]) -> np.ndarray:
-    """An ``(H, W, 3)`` RGB image, scaled to one width, with lines of text under it."""
-    height = max(1, round(len(image) * WIDTH_PX / image.shape[1]))
-    smooth = image.shape[1] > WIDTH_PX
-    picture = cv2.resize(image, (WIDTH_PX, height), interpolation=cv2.INTER_AREA if smooth else cv2.INTER_NEAREST)
+    """An ``(H, W, 3)`` RGB image, scaled to one width (a very tall one to one height), with lines of text under it."""
+    scale = min(WIDTH_PX / image.shape[1], TALLEST_PX / len(image))
+    size = [max(1, round(side * scale)) for side in (image.shape[1], len(image))]
+    picture = cv2.resize(image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_NEAREST)
+    picture = widened(picture, WIDTH_PX)
     caption = np.full((LINE_PX * len(lines) + 6, WIDTH_PX, 3), 255, dtype=np.uint8)
     for i, line in enumerate(lines):
         text = line.encode('ascii', 'replace').decode()  # what the font has

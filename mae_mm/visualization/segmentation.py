@@ -3,16 +3,28 @@ import io
 from collections.abc import Mapping, Sequence
 
 import cv2
-import mmcv
 import numpy as np
 from PIL import Image
 
+from ..checkpoint.writing import AtomicBackend
+
 GAP_PX = 4  # white, between the pictures of a strip or a sheet
 LEGEND_PX, ROW_PX = 200, 18  # width of an entry of a legend, and its height
+TALLEST_PX = 2048  # that a picture is enlarged to
 
 
 def write_rgb(image: np.ndarray, path: str) -> None:
-    mmcv.imwrite(image[..., ::-1], path)  # makes the folder
+    """Write a picture as PNG, whole or not at all, and make its folder."""
+    AtomicBackend().put(cv2.imencode('.png', image[..., ::-1])[1].tobytes(), path)
+
+
+def widened(picture: np.ndarray, width_px: int) -> np.ndarray:
+    """A picture that is narrower than so much, on white."""
+    if picture.shape[1] >= width_px:
+        return picture
+    canvas = np.full((len(picture), width_px, 3), 255, dtype=np.uint8)
+    canvas[:, :picture.shape[1]] = picture
+    return canvas
 
 
 def overlay(image: np.ndarray, labels: np.ndarray, palette: np.ndarray, opacity: float = 0.5) -> np.ndarray:
@@ -24,8 +36,9 @@ def overlay(image: np.ndarray, labels: np.ndarray, palette: np.ndarray, opacity:
 
 def with_legend(picture: np.ndarray, shares: Mapping[str, float], colours: Mapping[str, Sequence[int]]) -> np.ndarray:
     """A picture, enlarged to be read if it is small, with the classes that occur in it under it, largest first."""
-    scale = max(1, -(-LEGEND_PX // picture.shape[1]))
+    scale = max(1, min(-(-LEGEND_PX // picture.shape[1]), TALLEST_PX // len(picture)))
     picture = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_NEAREST) if scale > 1 else picture
+    picture = widened(picture, LEGEND_PX)
     found = sorted((name for name, share in shares.items() if share > 0), key=lambda name: -shares[name])
     columns = max(1, picture.shape[1] // LEGEND_PX)
     rows = -(-len(found) // columns)

@@ -16,7 +16,8 @@ train_pipeline = [
 ]
 test_pipeline = [
     *load,
-    dict(type='ResizeEdge', scale=img_size * 256 // 224, edge='short', backend='pillow', interpolation='bicubic'),
+    dict(type='ResizeEdge', _scope_='mae_mm', scale=img_size * 256 // 224, edge='short', backend='pillow',
+         interpolation='bicubic'),
     dict(type='CenterCrop', crop_size=img_size),
     *pack,
 ]
