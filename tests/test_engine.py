@@ -171,12 +171,15 @@ def save_through(hook, out_dir, step, fail=False):
         with open(os.path.join(folder, name), 'w') as file:
             file.write(name)
 
-    hub = SimpleNamespace(update_info=lambda *_: None, runtime_info={})
-    runner = SimpleNamespace(work_dir=str(out_dir), message_hub=hub, save_checkpoint=save_checkpoint,
+    info = {}
+    hub = SimpleNamespace(update_info=info.__setitem__, runtime_info=info)
+    runner = SimpleNamespace(work_dir=str(out_dir), message_hub=hub, save_checkpoint=save_checkpoint, iter=step - 1,
+                             epoch=0,
                              logger=SimpleNamespace(info=lambda *_: None, error=lambda *_: None))
     if not hasattr(hook, 'file_backend'):
         hook.before_train(runner)
-    hook._save_checkpoint_with_step(runner, step, meta={})
+    hook._save_checkpoint(runner)
+    hook.finish(runner)
 
 
 def test_old_checkpoints_go_after_the_new_one_is_there(tmp_path):

@@ -146,9 +146,9 @@ def to_plain(value: Any) -> Any:
         return _mapping_type(value)((to_plain(key), to_plain(item)) for key, item in value.items())
     if isinstance(value, (list, tuple)):
         return (tuple if isinstance(value, tuple) else list)(to_plain(item) for item in value)
-    if value is None or isinstance(value, (Tensor, bool, int, float, str)):
+    if value is None or isinstance(value, (Tensor, bool, int, float, str)) or (isinstance(value, bytes) and value):
         return value
-    return str(value)
+    return str(value)  # bytes too if there are none: torch refuses how they are pickled
 
 
 def from_plain(value: Any) -> Any:

@@ -3,6 +3,7 @@ import os
 import re
 import signal
 import threading
+import time
 from collections.abc import Callable
 
 from torch._C import _error_if_any_worker_fails
@@ -31,9 +32,12 @@ def _obey_parent() -> None:
 
 def lost_worker(error: Exception) -> str | None:
     """What is to be said of an error if a worker that ended caused it; None if none did."""
+    told = ''
     try:
-        _error_if_any_worker_fails()
-        told = ''
+        # A pipe breaks before its process is gone.
+        for _ in range(20 if isinstance(error, (OSError, EOFError)) else 1):
+            _error_if_any_worker_fails()
+            time.sleep(.05)
     except RuntimeError as failure:
         told = str(failure)
     lost = _LOST_WORKER.search(f'{error} {told}')
