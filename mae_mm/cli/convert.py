@@ -34,6 +34,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     add_trust_option(parser)
     args = parser.parse_args(argv)
     check_writable(args.dst, [args.src])
+    for option in ('grid', 'num_heads', 'decoder_num_heads'):
+        value = getattr(args, option)
+        if value is not None and min(value if isinstance(value, list) else [value]) < 1:
+            raise InputError(f'--{option.replace("_", "-")} {value} is not of numbers from 1 on')
     try:
         print(to_ours(args) if args.to == OURS else to_others(args))
     except InputError as error:
