@@ -248,6 +248,17 @@ def test_the_latest_checkpoint_is_the_last_whole_one(epochs, tmp_path, capsys):
         latest(b'epoch_2.pth')
 
 
+def test_a_run_goes_on_from_the_checkpoint_before_a_damaged_one(epochs, tmp_path, capsys):
+    config, straight = epochs
+    for name in ('epoch_1.pth', 'last_checkpoint'):
+        (tmp_path / name).write_bytes((straight / name).read_bytes())
+    checkpoint = torch.load(straight / 'epoch_2.pth', weights_only=True)
+    torch.save({**checkpoint, 'optimizer': [1]}, tmp_path / 'epoch_2.pth')
+    assert run_inside(TRAIN, config, '--work-dir', tmp_path, '--resume') == 0
+    assert 'its optimizer are damaged; it is passed over' in ''.join(capsys.readouterr())
+    assert same_weights(straight / 'epoch_2.pth', tmp_path / 'epoch_2.pth')
+
+
 def test_resume_in_words(tmp_path, epochs):
     assert resumed_from(None, str(tmp_path)) is None and resumed_from('auto', str(tmp_path)) is None
     for asked in ('', 'latest'):  # an empty shell variable asks for the latest one, too

@@ -81,7 +81,7 @@ class Model:
         self.dtype = None if dtype is torch.float32 else dtype
         self.model, metainfo = trained_model(cfg, loaded, source, encoder_suffices=True)
         try:
-            self.device = torch.device(device or get_device())
+            self.device = torch.device(get_device() if device is None else device)
             self.model.to(self.device)
         except (RuntimeError, AssertionError) as error:
             raise InputError(f'device={device!r} cannot be used here: {str(error).splitlines()[0]}') from None

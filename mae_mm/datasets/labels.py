@@ -53,7 +53,7 @@ def read_label(path: str) -> np.ndarray:
 def _read_npy(path: str) -> np.ndarray:
     try:
         values = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError, MemoryError, OverflowError) as error:
         raise InputError(f'{path} cannot be read as a label map; mend it or remove it') from error
     colours = values.ndim == 3 and values.shape[2] == 3 and values.dtype == np.uint8
     if not colours and (values.ndim != 2 or values.dtype.kind not in 'iub'):

@@ -9,7 +9,7 @@ from typing import Any
 from mmengine.logging import HistoryBuffer, print_log
 from torch import Tensor
 
-from ..checkpoint.reading import read_checkpoint
+from ..checkpoint.reading import meta_of, read_checkpoint
 from ..errors import InputError
 
 LAST = 'last_checkpoint'  # a note in the work dir, with the path of the newest
@@ -66,7 +66,7 @@ def _noted(work_dir: str) -> str | None:
 
 def _iteration_of(path: str) -> int:
     try:
-        return int(read_checkpoint(path)['meta']['iter'])
+        return int(meta_of(read_checkpoint(path))['iter'])
     except (InputError, KeyError, TypeError, ValueError):
         return -1
 

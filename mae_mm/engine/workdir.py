@@ -16,7 +16,7 @@ from mmengine.logging import print_log
 from ..checkpoint.download import HASH_SUFFIX
 from ..checkpoint.writing import AtomicBackend
 from ..errors import InputError
-from .resume import LAST, checkpoints_in, places_of
+from .resume import LAST, checkpoints_in, places_of, problem_of
 
 LOCK, OWNER = '.lock', '.running'
 
@@ -80,11 +80,11 @@ def _read(owner: str) -> str:
 
 
 def _in_the_way(work_dir: str, resumed: str | None, overwrite: bool, sources: Sequence[str]) -> list[str]:
-    """The checkpoints that a run would replace."""
+    """The checkpoints that a run would replace, but for damaged ones that a resumed run has passed over."""
     found = checkpoints_in(work_dir)
     if resumed is not None:
         *places, start = places_of([*found, resumed])
-        found = [path for path, place in zip(found, places, strict=True) if place > start]
+        found = [path for path, place in zip(found, places, strict=True) if place > start and not problem_of(path)]
     else:
         found += glob.glob(os.path.join(glob.escape(work_dir), 'best_*.pth'))
     if not found:

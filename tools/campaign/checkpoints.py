@@ -213,7 +213,7 @@ def _latest() -> Iterator[BadInput]:
                        functools.partial(_resumed, make, None, make), ('epoch_1.pth', 'run'), REFUSED)
 
 
-FINE_TO_GO_ON = ('meta-empty', 'schedulers-empty', 'iter-huge')
+FINE_TO_GO_ON = ('meta-empty', 'schedulers-empty', 'iter-huge', 'folder')  # may be refused, too
 
 
 def _resumed(newest: Callable | None, note: bytes | None, older: Callable | None, place: Place | None = None

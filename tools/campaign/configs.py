@@ -36,7 +36,8 @@ def _options() -> Iterator[BadInput]:
     yield BadInput('settings', 'option-before-the-others', 'predict-classify', _swallowing_images, ('images', ))
     for values in (('img_size=16', 'img_size=17'), ('img_size=16', 'img_size=16')):
         yield BadInput('settings', f'option-twice-{values[1]}', 'train-pretrain',
-                       lambda place, values=values: place.stock.train('pretrain', options=values), ('img_size', ),
+                       lambda place, values=values: place.stock.train('pretrain', options=values),
+                       ('img_size', '17x17'),
                        EITHER, 'the last one counts')
 
 

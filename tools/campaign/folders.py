@@ -29,7 +29,7 @@ LEFT_OUT = 'what is no class or no image is left out'
 CLASSES: list[Case] = [
     *ROOTS,
     ('no-classes', both(remove('train', 'val'), write('a.png', PNG)), ('class folders', ), REFUSED),
-    ('nothing', remove('train', 'val'), ('class folders', ), REFUSED),
+    ('nothing', remove('train', 'val'), ('class folders', 'images'), REFUSED),
     ('one-class', remove('train/dog', 'val/dog'), ('class folder', ), REFUSED),
     ('one-class-in-training', remove('train/dog'), ('dog', 'class folder'), REFUSED),
     ('train-without-val', remove('val'), ('val', ), REFUSED),
@@ -104,7 +104,7 @@ def _annotations() -> Iterator[BadInput]:
     """Lists that the setting ``ann_file`` of a data set names."""
     for what, text in ANNOTATIONS.items():
         for road in ('classify', 'pretrain', 'segment'):
-            names = ('list.txt', 'nowhere.png', 'cat/0.png', '-1', '99')
+            names = ('list.txt', 'nowhere.png', 'cat/0.png', 'dog/0.png', '-1', '99')
             fine = road == 'pretrain' and what in ('without-labels', )
             why = 'they are no images of this folder, or labels are not read' if road == 'pretrain' else ''
             yield BadInput('folders', f'annotations-{what}', f'train-{road}',

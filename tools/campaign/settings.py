@@ -133,7 +133,8 @@ def _without_sections() -> Iterator[BadInput]:
 
 
 # What a message may name in place of a setting.
-MEANT = {'crop_size=17,17': ('17x17', ), 'img_ratios=[0]': ('scale_factor=0', ),
+MEANT = {'crop_size=17,17': ('17x17', ), 'crop_size=0,0': ('size=(0, 0)', ), 'crop_size=-16,16': ('size=(-16, 16)', ),
+         'img_ratios=[0]': ('scale_factor=0', ),
          'optim_wrapper.paramwise_cfg.custom_keys.no_such_parameter.decay_mult=0': ('no_such_parameter', )}
 ENCODERS = ['img_size=0', 'img_size=-16', 'img_size=17', 'img_size=16,16,16', 'img_size=text', 'img_size=100000000',
             'img_size=None', 'model.backbone.patch_size=0', 'model.backbone.patch_size=-8',
