@@ -5,11 +5,12 @@ from collections.abc import Iterable, Sequence
 from .errors import InputError
 
 
-def check_target(out_dir: str, inputs: Sequence[str]) -> None:
+def check_target(out_dir: str, inputs: Sequence[str], flat: bool = False) -> None:
     """See that nothing is written where the images are.
 
     Args:
         inputs: images, and folders of images.
+        flat: what is written has no folders, so that ``out_dir`` may hold those of the images.
 
     Raises:
         ValueError: a folder that is, holds or lies in one of them, or is a file.
@@ -21,7 +22,7 @@ def check_target(out_dir: str, inputs: Sequence[str]) -> None:
     for name in inputs:
         folder = os.path.realpath(name if os.path.isdir(name) else os.path.dirname(os.path.abspath(name)))
         shared = os.path.commonpath([target, folder])
-        if (os.path.isdir(name) and shared in (target, folder)) or target == folder:
+        if target == folder or os.path.isdir(name) and shared in ((folder, ) if flat else (target, folder)):
             raise InputError(f'{out_dir} is for what is written, and the images are there ({name}); choose a folder '
                              'apart from theirs')
 

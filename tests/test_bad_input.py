@@ -165,7 +165,7 @@ def test_a_launcher_that_did_not_start_the_process(error_of, config, tmp_path):
 
 def test_processes_say_it_once(config, tmp_path):
     output = run_tool('tools/dist_train.sh', config, 2, '--work-dir', tmp_path, '--cfg-options',
-                      'model.backbone.out_indices=[9]', status=2)
+                      'model.backbone.out_indices=[0,1,2,9]', status=2)
     assert output.count('error: ') == 1 and 'Traceback' not in output and 'layer 9' in output
 
 

@@ -172,7 +172,6 @@ def told(pipe: int, pid: int, number: int) -> Iterator[Any]:
 
 def fuzz(seconds: float, seed: int, out: Path, guided: bool = False) -> int:
     """Read what chance makes until the time is over; the number of failures."""
-    end = time.monotonic() + seconds
     table: Counter[tuple[str, str]] = Counter()
     failures: list[str] = []
     with tempfile.TemporaryDirectory() as folder:
@@ -181,6 +180,7 @@ def fuzz(seconds: float, seed: int, out: Path, guided: bool = False) -> int:
         for kind, files in whole.items():  # which must be read
             for reader in READERS.values():
                 reader(put(files, Path('whole', kind)))
+        end = time.monotonic() + seconds
 
         def start(first: int, pipe: int) -> None:
             if guided:

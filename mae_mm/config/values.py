@@ -6,6 +6,7 @@ from typing import Any
 
 from mmengine.config import Config
 
+from ..checkpoint.architectures import ARCHITECTURES
 from ..errors import InputError
 
 Check = Callable[[Any], bool]
@@ -61,6 +62,7 @@ VALUES: dict[str, tuple[Check, str]] = {
     r'\w+_evaluator(\.\d+)?\.topk': (lambda v: v not in ([], ()) and _all(_from(1))(v), 'whole numbers from 1 on'),
     r'\w+_evaluator(\.\d+)?\.iou_metrics': (_all(lambda v: v in METRICS_OF_MASKS),
                                             f'a list of {", ".join(METRICS_OF_MASKS)}'),
+    r'model\.backbone\.arch': (lambda v: v is None or v in ARCHITECTURES, f'one of {", ".join(ARCHITECTURES)}'),
     r'model\.(backbone|decoder)\.(embed_dims|num_layers|num_heads)': (_or_none(_from(1)), 'a whole number from 1 on'),
     r'model\.backbone\.(patch_size|in_channels)': (_from(1), 'a whole number from 1 on'),
     r'model\.(backbone|decoder)\.mlp_ratio': (_or_none(lambda v: _number(v) and v > 0), 'a number above 0'),
@@ -81,6 +83,7 @@ VALUES: dict[str, tuple[Check, str]] = {
     r'.*pipeline\..*\binterpolation': (lambda v: isinstance(v, str) and v in INTERPOLATIONS,
                                        f'one of {", ".join(INTERPOLATIONS)}'),
     r'.*pipeline\..*\.hparams\.pad_val': (lambda v: v is not None and _all(_number)(v), 'a number or a list of them'),
+    r'.*pipeline\..*\.cat_max_ratio': (lambda v: _number(v) and 0 < v <= 1, 'above 0 and up to 1'),
     r'.*pipeline\..*\.num_policies': (_from(1), 'a whole number from 1 on'),
     r'randomness\.seed': (lambda v: v is None or _from(0)(v), 'None or a whole number from 0 on'),
 }
