@@ -26,6 +26,18 @@ def check_target(out_dir: str, inputs: Sequence[str]) -> None:
                              'apart from theirs')
 
 
+def check_apart(out_dir: str, data_root: str | None) -> None:
+    """See that a folder is not among the data; it may hold them.
+
+    Raises:
+        ValueError: it is.
+    """
+    root = os.path.realpath(data_root) if data_root else ''
+    if root and os.path.commonpath([os.path.realpath(out_dir), root]) == root:
+        raise InputError(f'{out_dir} is for what is written, and the data are there ({data_root}); choose a folder '
+                         'apart from them')
+
+
 def check_writable(path: str, made_from: Iterable[str] = ()) -> None:
     """See that a file or folder can be written, without making it, and that it is none of what it is made from.
 
