@@ -5,12 +5,11 @@ from collections.abc import Iterable, Sequence
 from .errors import InputError
 
 
-def check_target(out_dir: str, inputs: Sequence[str], flat: bool = False) -> None:
+def check_target(out_dir: str, inputs: Sequence[str]) -> None:
     """See that nothing is written where the images are.
 
     Args:
         inputs: images, and folders of images.
-        flat: what is written has no folders, so that ``out_dir`` may hold those of the images.
 
     Raises:
         ValueError: a folder that is, holds or lies in one of them, or is a file.
@@ -22,7 +21,7 @@ def check_target(out_dir: str, inputs: Sequence[str], flat: bool = False) -> Non
     for name in inputs:
         folder = os.path.realpath(name if os.path.isdir(name) else os.path.dirname(os.path.abspath(name)))
         shared = os.path.commonpath([target, folder])
-        if target == folder or os.path.isdir(name) and shared in ((folder, ) if flat else (target, folder)):
+        if (os.path.isdir(name) and shared in (target, folder)) or target == folder:
             raise InputError(f'{out_dir} is for what is written, and the images are there ({name}); choose a folder '
                              'apart from theirs')
 
@@ -43,6 +42,18 @@ def check_replaces_nothing(targets: Sequence[str], sources: Sequence[str]) -> No
                 if os.path.realpath(target) == os.path.realpath(path) or (
                         os.path.exists(target) and os.path.exists(path) and os.path.samefile(target, path)):
                     raise InputError(f'{target} would replace {path}, which it is made from; choose another name')
+
+
+def check_apart(out_dir: str, data_root: str | None) -> None:
+    """See that a folder is not among the data; it may hold them.
+
+    Raises:
+        ValueError: it is.
+    """
+    root = os.path.realpath(data_root) if data_root else ''
+    if root and os.path.commonpath([os.path.realpath(out_dir), root]) == root:
+        raise InputError(f'{out_dir} is for what is written, and the data are there ({data_root}); choose a folder '
+                         'apart from them')
 
 
 def check_writable(path: str, made_from: Sequence[str] = ()) -> None:

@@ -13,9 +13,11 @@ from mmpretrain.registry import MODELS
 from mae_mm.config.reading import read_config
 from mae_mm.datasets import ImageNetFolder, ListedImages
 from mae_mm.datasets.folder import imagenet_synsets
+from mae_mm.errors import InputError
 from mae_mm.evaluation import Accuracy, CorruptionError
 from mae_mm.evaluation.classification import ALEXNET_ERROR, SEVERITIES, among
 from mae_mm.evaluation.features import neighbours_accuracy
+from mae_mm.outputs import check_apart
 
 from .conftest import ROOT, run_inside
 
@@ -134,3 +136,10 @@ def test_a_classifier_is_tested_on_other_sets(name, tmp_path, error_of):
             rows = list(csv.DictReader(file))
         two = {row['label'] for row in rows}  # other classes are not among the predictions
         assert len(rows) == len(two) == 2 and {row['prediction'] for row in rows} <= two
+
+
+def test_a_table_of_predictions_is_not_written_among_the_images(tmp_path):
+    check_apart(str(tmp_path), str(tmp_path / 'data'))
+    for place in ('data', 'data/val/cat'):
+        with pytest.raises(InputError, match='is for what is written, and the data are there'):
+            check_apart(str(tmp_path / place), str(tmp_path / 'data'))

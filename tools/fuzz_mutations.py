@@ -108,7 +108,7 @@ def zipped(records: list[tuple[str, bytes]], compression: int = zipfile.ZIP_STOR
     with zipfile.ZipFile(whole := io.BytesIO(), 'w', compression) as file, warnings.catch_warnings():
         warnings.simplefilter('ignore')  # a name is there twice
         for name, record in records:
-            file.writestr(name, record)
+            file.writestr(zipfile.ZipInfo(name), record, compression)  # not of the time of now
     return whole.getvalue()
 
 

@@ -17,7 +17,7 @@ from ..config.sections import TESTING, check_needed
 from ..config.settle import settle
 from ..engine.runner import build_runner
 from ..errors import InputError
-from ..outputs import check_target, check_writable, make_folder
+from ..outputs import check_apart, check_writable, make_folder
 from .common import add_common_options
 
 EVALUATION = resources() / 'configs/_base_/evaluation'
@@ -74,7 +74,7 @@ def set_up_test(cfg: Config, args: argparse.Namespace) -> None:
     if args.out and not segments and cfg.test_evaluator.type != 'mae_mm.Accuracy':
         raise InputError(f'{args.config}: --out is for segmentors, and for classifiers measured by mae_mm.Accuracy')
     if args.out and not segments:
-        check_target(args.out, list(filter(None, [cfg.test_dataloader.dataset.get('data_root')])), flat=True)
+        check_apart(args.out, cfg.test_dataloader.dataset.get('data_root'))
         cfg.test_evaluator.out_dir = args.out
     for kind, folder in (('SaveLabelsHook', args.out if segments else None), ('SavePicturesHook', args.show_dir)):
         if folder:

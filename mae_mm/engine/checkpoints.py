@@ -10,6 +10,7 @@ from mmengine.dist import is_main_process
 from mmengine.hooks import CheckpointHook as _CheckpointHook
 
 from ..checkpoint.background import BackgroundWriter
+from ..checkpoint.reading import meta_of
 from ..checkpoint.writing import HASHED, AtomicBackend, from_plain, sweep_unfinished, to_plain
 from ..errors import InputError
 from ..registry import HOOKS
@@ -189,7 +190,7 @@ class CheckpointHook(_CheckpointHook):
     def after_load_checkpoint(self, runner: Any, checkpoint: dict) -> None:
         if 'message_hub' in checkpoint:
             checkpoint['message_hub'] = from_plain(checkpoint['message_hub'])
-        meta: dict[str, Any] = checkpoint.get('meta', {})
+        meta = meta_of(checkpoint)
         if not runner._resume or not meta:
             return
         own_meta = getattr(runner.train_dataloader.dataset, 'metainfo', None)

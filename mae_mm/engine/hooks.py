@@ -7,6 +7,7 @@ from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import BaseLoop
 
+from ..checkpoint.reading import class_names_of
 from ..datasets.sampling import seed_all
 from ..errors import InputError, listed
 from ..registry import HOOKS
@@ -67,7 +68,7 @@ class CheckClassesHook(Hook):
         self.known: tuple[str, Sequence[str]] | None = None  # where classes were seen first, and their names
 
     def after_load_checkpoint(self, runner: Any, checkpoint: dict) -> None:
-        classes = checkpoint.get('meta', {}).get('dataset_meta', {}).get('classes')
+        classes = class_names_of(checkpoint)
         if classes and not isinstance(runner._train_loop, BaseLoop):  # a test
             self.known = 'the checkpoint', classes
 

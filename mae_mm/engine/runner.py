@@ -21,7 +21,7 @@ from mmengine.visualization import LocalVisBackend
 
 from ..checkpoint.background import BackgroundWriter
 from ..checkpoint.loading import load_into, start_from, weights_for
-from ..checkpoint.reading import read_checkpoint
+from ..checkpoint.reading import meta_of, read_checkpoint
 from ..errors import Incomplete, InputError
 from ..registry import RUNNERS
 from .checkpoints import CheckpointHook
@@ -198,6 +198,8 @@ class Runner(_Runner):
             raise InputError(problem)
         if self._resume:
             self.samples_done = checkpoint['meta'].get('samples')
+        if isinstance(checkpoint, dict) and 'meta' in checkpoint:
+            checkpoint['meta'] = meta_of(checkpoint)  # whatever a file holds there
         self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
         model = self.model
         while is_model_wrapper(model) or isinstance(model, BaseTTAModel):
