@@ -53,4 +53,4 @@ check: $(INSTALLED)
 	$(PY) -m codespell_lib README.md CHANGELOG.md CONTRIBUTING.md metafile.yml docs mae_mm configs tools tests
 
 test: check
-	OMP_NUM_THREADS=1 $(PY) -m pytest -n $(JOBS) --dist worksteal
+	OMP_NUM_THREADS=1 $(PY) -m pytest -n $(JOBS) --dist loadfile

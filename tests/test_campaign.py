@@ -10,13 +10,13 @@ TOOL = 'tools/bad_inputs.py'
 
 
 def test_a_few_bad_inputs_of_every_class_are_refused_or_rightly_accepted(tmp_path):
-    output = run_tool(TOOL, '--number', 20, '--out', tmp_path / 'table.json')
+    output = run_tool(TOOL, '--number', 15, '--out', tmp_path / 'table.json')
     rows = json.loads((tmp_path / 'table.json').read_text())
-    assert {row['name'].split('/')[0] for row in rows} == set(GROUPS) and len(rows) == 20
+    assert {row['name'].split('/')[0] for row in rows} == set(GROUPS) and len(rows) == 15
     assert not [row['name'] for row in rows if row['failure']]
     counts = Counter(row['outcome'] for row in rows)
-    assert counts['refused'] > 8
-    assert re.search(rf'all +20 +{counts["refused"]} +{counts["accepted"]} +{counts["skipped"]} +0\n', output)
+    assert counts['refused'] > 6
+    assert re.search(rf'all +15 +{counts["refused"]} +{counts["accepted"]} +{counts["skipped"]} +0\n', output)
 
 
 def test_all_inputs_have_names_of_their_own_and_say_why_they_may_be_accepted():

@@ -28,6 +28,7 @@ from small_runs import KINDS, children_of, end, ended, make_data, start
 from mae_mm.progress import progress_of
 
 TOLERANCE = {1: 0., 2: 1e-6}  # processes -> of weights
+DISK_MIB = 96  # of the disk that is full at first
 FINAL = {'pretrain': 'epoch_6.pth', 'segment': 'iter_24.pth'}
 
 
@@ -82,12 +83,12 @@ def full_disk(kind: str, folder: Path, processes: int) -> Path:
     """A run on a disk that is full until it has said so; it goes on, or is resumed. Its last checkpoint."""
     work_dir, log = folder / f'{kind}_disk', folder / f'{kind}_disk.0.log'
     work_dir.mkdir()
-    if subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=32m', 'tmpfs', str(work_dir)],
+    if subprocess.run(['mount', '-t', 'tmpfs', '-o', f'size={DISK_MIB}m', 'tmpfs', str(work_dir)],
                       capture_output=True).returncode:
         raise SystemExit('error: --faults disk mounts a tmpfs, which needs root')
     try:
         filler = work_dir / 'filler'
-        filler.write_bytes(b'0' * (32 * 2**20 - 200_000))
+        filler.write_bytes(b'0' * (DISK_MIB * 2**20 - 200_000))
         pids = start(kind, folder / 'data', work_dir, processes)
         while (status := ended(pids)) is None:
             if filler.exists() and log.exists() and 'No space left on device' in log.read_text():

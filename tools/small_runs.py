@@ -55,7 +55,7 @@ def start(kind: str, data: Path, work_dir: Path, processes: int, more: Sequence[
             pids.append(pid)
             continue
         os.setpgid(0, 0)
-        sys.stdout = sys.stderr = open(work_dir.with_suffix(f'.{rank}.log'), 'a')
+        sys.stdout = sys.stderr = open(work_dir.with_suffix(f'.{rank}.log'), 'w')
         time.time = functools.partial(_behind, time.time, seconds_behind)
         if processes > 1:
             os.environ.update(RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE=str(processes),

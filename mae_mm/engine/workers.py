@@ -4,7 +4,7 @@ import re
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from torch._C import _error_if_any_worker_fails
 
@@ -30,15 +30,21 @@ def _obey_parent() -> None:
     os._exit(0)
 
 
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
 def lost_worker(error: Exception) -> str | None:
     """What is to be said of an error if a worker that ended caused it; None if none did."""
-    told = ''
+    told = [str(cause) for cause in _causes(error)]  # torch's may have been raised in the middle of anything
     try:
         # A pipe breaks before its process is gone.
         for _ in range(20 if isinstance(error, (OSError, EOFError)) else 1):
             _error_if_any_worker_fails()
             time.sleep(.05)
     except RuntimeError as failure:
-        told = str(failure)
-    lost = _LOST_WORKER.search(f'{error} {told}')
+        told.append(str(failure))
+    lost = _LOST_WORKER.search(' '.join(told))
     return lost and f'a data loader\'s worker ended (process {lost[1]}{lost[2] or ""}), most often for want of memory'
