@@ -22,6 +22,7 @@ from collections.abc import Callable
 
 try:
     from mae_mm import MAE, MAEDecoder, MaskedAutoencoder
+    from mae_mm.cli.common import add_settings
     from mae_mm.models.architectures import ARCHITECTURES
 except ImportError as error:
     raise SystemExit(f'error: {error}') from None
@@ -119,7 +120,7 @@ def main() -> None:
     sub = subparsers.add_parser('checks', help='the share of a training that its checks take')
     sub.add_argument('config')
     sub.add_argument('--dir', help='the work dir')
-    sub.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE')
+    add_settings(sub, 'data_root=DIR')
     args = parser.parse_args()
     if args.what == 'segment':
         segment(args.arch, tuple(args.size), args.window, args.repeats, args.parts)

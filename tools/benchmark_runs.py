@@ -72,7 +72,7 @@ def checks(args: argparse.Namespace) -> None:
     """The share of a training that its checks take: before the first step, and in each one."""
     loaders, spent = ('train_dataloader', 'val_dataloader'), Counter[str]()
     begin = time.perf_counter()
-    cfg = read_config(args.config, dict(option.split('=', 1) for option in args.cfg_options), args.dir)
+    cfg = read_config(args.config, args.cfg_options, args.dir)
     check_data(cfg, loaders)
     settle(cfg, loaders)
     look_at_labels(cfg, loaders)
