@@ -23,7 +23,7 @@ from mae_mm.cli.train import resumed_from
 from mae_mm.engine.losses import CheckLossHook
 from mae_mm.engine.resume import latest_checkpoint
 from mae_mm.engine.workdir import claimed
-from mae_mm.errors import InputError
+from mae_mm.errors import InputError, Stopped
 from mae_mm.registry import HOOKS
 
 from .conftest import run_inside
@@ -377,6 +377,15 @@ def test_a_run_goes_back_as_often_as_it_is_told(epochs, tmp_path, error_of, monk
         (tmp_path / 'w' / 'left_out.json').write_text(text)
         assert message in error_of(TRAIN, config, '--work-dir', tmp_path / 'w', '--resume')
     assert run_inside(TRAIN, config, '--work-dir', tmp_path / 'w', '--overwrite') == 0  # a new run leaves out nothing
+
+
+def test_two_processes_that_meet_a_bad_loss_count_it_once(tmp_path, monkeypatch):
+    monkeypatch.setattr('mae_mm.engine.losses.get_world_size', lambda: 2)
+    runner = SimpleNamespace(iter=3, work_dir=str(tmp_path), optim_wrapper=SimpleNamespace(_accumulative_counts=2))
+    for _ in range(2):
+        with pytest.raises(Stopped, match='the loss is nan; --resume goes on without these iterations'):
+            CheckLossHook(go_back=1)._leave_out(runner, 'the loss is nan')
+    assert json.loads((tmp_path / 'left_out.json').read_text()) == [[2, 3]]
 
 
 def test_steps_that_overflow_are_left_out_until_they_are_too_many():

@@ -133,8 +133,9 @@ class CheckLossHook(Hook):
         parts = runner.optim_wrapper._accumulative_counts
         first = runner.iter - max(self.in_a_row - 1, 0)
         bad = list(range(first // parts * parts, (runner.iter // parts + 1) * parts))
-        AtomicBackend().put(json.dumps([*left_out(runner.work_dir), bad]).encode(),
-                            os.path.join(runner.work_dir, LEFT_OUT))
+        noted = left_out(runner.work_dir)
+        if bad not in noted:  # another process of the run may have done so
+            AtomicBackend().put(json.dumps([*noted, bad]).encode(), os.path.join(runner.work_dir, LEFT_OUT))
         if get_world_size() > 1:  # the others do not know
             raise Stopped(f'{told}; --resume goes on without these iterations')
         raise BadLoss(told)
