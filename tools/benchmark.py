@@ -2,6 +2,7 @@
 
     python tools/benchmark.py segment [--parts backbone head model slide] [--size 512 683] [--repeats 5]
     python tools/benchmark.py pretrain [--arch base] [--batch 16] [--repeats 5] [--official DIR]
+    python tools/benchmark.py loader --data DIR [--views 4] [--size 224] [--repeats 9] [--json FILE]
     python tools/benchmark.py save [--arch base] [--repeats 5] [--dir DIR]
     python tools/benchmark.py checks CONFIG [--dir WORK_DIR] [--cfg-options ...]
 
@@ -10,8 +11,10 @@
 memory and the share of the machine's matrix-product rate that ours reaches, counted in mmsegmentation's operations:
 what need not be computed makes it exceed 1. ``pretrain`` compares a step of pre-training at 224 x 224 (forward and
 backward) with mmpretrain's ``MAE`` and, given a clone of facebookresearch/mae (and timm installed), with the official
-model. ``save`` is how long training waits for a checkpoint, beside mmengine's plain save, ``checks``
-the share of a training that is spent on checks. Run it on a quiet machine: what counts is the ratio.
+model. ``loader`` is how many images of a folder a core loads for pre-training, beside the official pipeline
+(torchvision with Pillow) and mmpretrain's. ``save`` is how long training waits for a checkpoint, beside mmengine's
+plain save, ``checks`` the share of a training that is spent on checks. Run it on a quiet machine: what counts is the
+ratio.
 """
 import argparse
 import functools
@@ -28,6 +31,7 @@ except ImportError as error:
     raise SystemExit(f'error: {error}') from None
 
 import torch
+from benchmark_loader import loader
 from benchmark_runs import checks, save
 from benchmark_segment import TINY, segment
 from mmengine.registry import init_default_scope
@@ -113,6 +117,12 @@ def main() -> None:
     sub.add_argument('--batch', type=int, default=16)
     sub.add_argument('--repeats', type=int, default=5)
     sub.add_argument('--official', metavar='DIR', help='a clone of facebookresearch/mae to compare with too')
+    sub = subparsers.add_parser('loader', help='images a second that a core loads for pre-training')
+    sub.add_argument('--data', required=True, metavar='DIR', help='a folder of photographs')
+    sub.add_argument('--views', type=int, default=1, help='also with so many crops of each decoded image')
+    sub.add_argument('--size', type=int, default=224)
+    sub.add_argument('--repeats', type=int, default=9)
+    sub.add_argument('--json', metavar='FILE', help='also write all times there')
     sub = subparsers.add_parser('save', help="what a checkpoint costs beside mmengine's")
     sub.add_argument('--arch', choices=tuple(ARCHITECTURES), default='base')
     sub.add_argument('--repeats', type=int, default=5)
@@ -125,7 +135,7 @@ def main() -> None:
     if args.what == 'segment':
         segment(args.arch, tuple(args.size), args.window, args.repeats, args.parts)
     else:
-        dict(pretrain=pretrain, save=save, checks=checks)[args.what](args)
+        dict(pretrain=pretrain, loader=loader, save=save, checks=checks)[args.what](args)
 
 
 if __name__ == '__main__':

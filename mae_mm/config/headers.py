@@ -35,5 +35,5 @@ def _patch_size(model: Any) -> int:
 
 def _load(dataset: ConfigDict, path: str) -> None:
     for step in dataset.get('pipeline') or ():
-        if step.get('type') in ('mae_mm.LoadImage', 'LoadImageFromFile'):
+        if step.get('type') in ('mae_mm.LoadImage', 'mae_mm.LoadCrop', 'LoadImageFromFile'):
             TRANSFORMS.build(step)(dict(img_path=path))

@@ -13,6 +13,7 @@ from mmpretrain.datasets.categories import IMAGENET_CATEGORIES
 
 from ..errors import InputError, listed
 from ..registry import DATASETS
+from .broken import Replacing
 from .files import check_file, check_folder, files_in, is_folder
 from .reading import IMAGE_SUFFIXES, other_images
 from .splitting import held_out
@@ -20,7 +21,7 @@ from .splitting import held_out
 SPLITS = ('train', 'val')
 
 
-class _Folder(CustomDataset):
+class _Folder(Replacing, CustomDataset):
     """mmpretrain's, of all images that :mod:`.reading` knows, which tells what it leaves out."""
 
     def __init__(self, *, extensions: Sequence[str] = IMAGE_SUFFIXES, **kwargs: Any):
@@ -69,7 +70,7 @@ class ImageFolder(_Folder):
     Args:
         held_out: the share of images that are not trained on (:func:`held_out`).
         split: ``'train'``, or ``'held_out'``; without a share to hold out both are all images.
-        kwargs: those of mmpretrain's ``CustomDataset``.
+        kwargs: those of :class:`.Replacing` and of mmpretrain's ``CustomDataset``.
 
     Raises:
         ValueError: an unknown split, or a single image of which a share is to be held out.

@@ -8,7 +8,7 @@ any number of workers.
 import itertools
 import math
 import random
-from collections.abc import Iterator, Sized
+from collections.abc import Iterable, Iterator, Sized
 from typing import Any
 
 import numpy as np
@@ -18,16 +18,29 @@ from mmengine.dataset import DefaultSampler, InfiniteSampler
 from ..errors import InputError
 from ..registry import DATA_SAMPLERS
 
+MASK = 2**64 - 1
+
 
 def seed_all(*key: int) -> None:
     """Seed Python's, NumPy's and PyTorch's generators on the CPU, independently for every key of whole numbers.
 
-    20 us. ``torch.manual_seed`` takes ten times as long, for it also records a stack for each kind of accelerator.
+    ``torch.manual_seed`` takes 0.2 ms in a data loader's worker: it records a stack for each kind of accelerator.
     """
-    words = np.random.SeedSequence(key).generate_state(4)
-    random.seed(int(words[0]))
-    np.random.seed(words[1])
-    torch.default_generator.manual_seed(int(words[2]) << 32 | int(words[3]))
+    seed = mixed(key)
+    random.seed(seed)
+    np.random.seed(seed & MASK >> 32)
+    torch.default_generator.manual_seed(seed)
+
+
+def mixed(key: Iterable[int]) -> int:
+    """64 bits, each of which depends on every number of a key: SplitMix64, a fifth of the time of ``SeedSequence``."""
+    seed = 0
+    for number in key:
+        seed = seed + number + 0x9E3779B97F4A7C15 & MASK
+        seed = (seed ^ seed >> 30) * 0xBF58476D1CE4E5B9 & MASK
+        seed = (seed ^ seed >> 27) * 0x94D049BB133111EB & MASK
+        seed ^= seed >> 31
+    return seed
 
 
 class Draw(int):

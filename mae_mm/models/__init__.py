@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 from ..dependencies import absent, missing
 from ..registry import MODELS
 from .decoder import MAEDecoder
+from .images import ImagePreprocessor
 from .pretrainer import MaskedAutoencoder, Reconstruction
 from .vit import MAE
 
@@ -20,6 +21,6 @@ else:
         for name in ('BandsPreprocessor', 'BandsSegPreprocessor'))
 
 __all__ = [
-    'MAE', 'BandsPreprocessor', 'BandsSegPreprocessor', 'EncoderDecoder', 'MAEDecoder', 'MaskedAutoencoder',
-    'Reconstruction', 'UPerHead'
+    'MAE', 'BandsPreprocessor', 'BandsSegPreprocessor', 'EncoderDecoder', 'ImagePreprocessor', 'MAEDecoder',
+    'MaskedAutoencoder', 'Reconstruction', 'UPerHead'
 ]
