@@ -52,7 +52,7 @@ def test_configs_of_a_kind_share_their_settings(name):
 
 def test_a_size_reaches_pipelines_model_and_tests():
     cfg = read_config('pretrain/mae_vit_folder', dict(img_size=96, batch_size=32, held_out=.3))
-    assert cfg.train_dataloader.dataset.pipeline[2].scale == cfg.model.backbone.img_size == 96
+    assert cfg.train_dataloader.dataset.pipeline[1]['size'] == cfg.model.backbone.img_size == 96
     assert cfg.test_dataloader.dataset.pipeline[-2].crop_size == 96
     assert (cfg.train_dataloader.batch_size, cfg.optim_wrapper.optimizer.lr) == (32, 1.5e-3 * 32 / 256)
     assert {cfg[f'{split}_dataloader'].dataset.held_out for split in ('train', 'val', 'test')} == {.3}

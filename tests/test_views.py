@@ -94,7 +94,7 @@ def test_views_are_resumed_exactly(images, tmp_path):
     (dict(num_views=16, batch_size=32), '14 training images are too few for 1 processes and num_views=16'),
     (dict(on_broken='skip'), "on_broken='skip' is not 'stop' or 'replace'"),
     (dict(max_broken=2), 'max_broken=2 is not a share from 0 to 1'),
-    (dict(img_size=0), 'img_size=0')])
+    (dict(img_size=0), 'LoadCrop: size=0 is neither a side in pixels nor (height, width)')])
 def test_settings_that_cannot_be_used(images, settings, says):
     with pytest.raises((InputError, ValueError), match=re.escape(says)):
         cfg = read_config(FOLDER, dict(data_root=str(images), **{'batch_size': 8, **settings}))

@@ -21,6 +21,8 @@ IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.ppm', '.bmp', '.pgm', '.tif', '.tif
 # Of images that nothing here reads.
 OTHER_SUFFIXES = ('.gif', '.heic', '.heif', '.avif', '.jp2', '.jxl', '.jfif', '.tga', '.exr', '.hdr', '.dng', '.cr2',
                   '.nef', '.arw', '.npz', '.mat', '.nc', '.h5')
+JPEG = b'\xff\xd8'  # how such a file begins
+FRAMES, START_OF_SCAN = {*range(0xFFC0, 0xFFD0)} - {0xFFC4, 0xFFC8, 0xFFCC}, 0xFFDA  # markers in it
 MAX_BANDS = 128  # what OpenCV resizes
 NEED_STATISTICS = ('Images other than 8-bit grey or RGB need statistics of their bands: mae-mm stats DIR writes them '
                    'and says which setting to add')
@@ -73,6 +75,9 @@ def header(path: str, content: bytes | None = None) -> Header:
         values = _map(path, content)
         height, width, channels = (*values.shape, 1)[:3]
         return Header(height, width, channels, str(values.dtype.newbyteorder('=')), array=True)
+    told = None if content is None else _jpeg_header(content)
+    if told is not None:
+        return told
     limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None  # Pillow's own limit raises before it tells the size
     try:
         with Image.open(_source(path, content)) as image:
@@ -84,6 +89,24 @@ def header(path: str, content: bytes | None = None) -> Header:
         return Header()
     finally:
         Image.MAX_IMAGE_PIXELS = limit
+
+
+def _jpeg_header(content: bytes) -> Header | None:
+    """Of a JPEG of 8 bits, grey or of three colours; None for others. Pillow takes 80 us to find that out."""
+    place = 2
+    try:
+        while content[:2] == JPEG:
+            marker, length = struct.unpack_from('>HH', content, place)
+            if marker in FRAMES:
+                bits, height, width, channels = struct.unpack_from('>BHHB', content, place + 4)
+                known = bits == 8 and channels in (1, 3) and height and width
+                return Header(height, width, channels, 'uint8') if known else None
+            if not 0xFFC0 <= marker <= 0xFFFE or marker == START_OF_SCAN:
+                return None
+            place += 2 + length
+    except struct.error:  # it ends before that
+        pass
+    return None
 
 
 def header_or_zeros(path: str, content: bytes | None = None) -> Header:

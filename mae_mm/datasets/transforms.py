@@ -12,11 +12,10 @@ from ..errors import InputError
 from ..registry import TRANSFORMS
 from .files import check_file
 from .nodata import missing_values
-from .reading import NEED_STATISTICS, Header, check_size, header_or_zeros, read_bands
+from .reading import JPEG, NEED_STATISTICS, Header, check_size, header_or_zeros, read_bands
 from .sampling import Draw, seed_all
 from .tiff import unreadable
 
-JPEG = b'\xff\xd8'  # how such a file begins
 # How many times smaller -> the flag of it, which saves the work of decoding what is not there.
 SMALLER = {1: 'color', 2: cv2.IMREAD_REDUCED_COLOR_2, 4: cv2.IMREAD_REDUCED_COLOR_4, 8: cv2.IMREAD_REDUCED_COLOR_8}
 
