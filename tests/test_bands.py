@@ -75,7 +75,7 @@ def test_settings_of_bands_are_put_everywhere():
     assert cfg.model.data_preprocessor.mean == of_bands(5)['mean'] and 'to_rgb' not in cfg.model.data_preprocessor
     for name in ('train', 'val', 'test'):
         steps = cfg[f'{name}_dataloader'].dataset.pipeline
-        load = next(step for step in steps if step.type == 'LoadImageFromFile')
+        load = next(step for step in steps if step.type in LOADERS)
         assert (load.bands, load.nodata, load.fill) == (5, -1, of_bands(5)['mean'])
         assert not any(step.get('backend') == 'pillow' or step.type in ('RandAugment', 'RandomErasing')
                        for step in steps)

@@ -69,7 +69,7 @@ class LoadCrop(BaseTransform):
             image = loaded.pop('img')
             results = loaded
             self._kept = None if number is None else (number, image)
-        top, left, height, width = draw_crop(*image.shape[:2], self.area, self.ratio)
+        top, left, height, width = draw_crop(image.shape[0], image.shape[1], self.area, self.ratio)
         pixels = resized(image[top:top + height, left:left + width], self.size)
         if random.random() < self.flip:
             pixels = cv2.flip(pixels, 1).reshape(pixels.shape)  # which drops the axis of a single channel
