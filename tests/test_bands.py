@@ -10,6 +10,7 @@ from mae_mm import MAE, MAEDecoder, MaskedAutoencoder
 from mae_mm.apis.exporting import Exportable, export_model
 from mae_mm.checkpoint.bands import take_bands
 from mae_mm.config import read_config
+from mae_mm.config.bands import LOADERS
 from mae_mm.errors import InputError
 from mae_mm.visualization import read_rgb
 from mae_mm.visualization.reconstruction import to_bytes

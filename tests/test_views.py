@@ -1,6 +1,6 @@
 """Views of an image, images that are replaced, workers."""
-import math
 import re
+from itertools import cycle, islice
 
 import numpy as np
 import pytest
@@ -27,14 +27,12 @@ def epochs(sampler, count):
         yield list(sampler)
 
 
-@pytest.mark.parametrize('images, views, world', [(12, 3, 1), (12, 3, 2), (13, 4, 1), (10, 1, 2), (3, 4, 1)])
-def test_views_of_an_image_follow_each_other_and_epochs_share_the_images(images, views, world):
-    def sampler(rank):
-        one = EpochSampler(range(images), num_views=views, seed=5)
-        one.rank, one.world_size = rank, world
-        one.num_samples = math.ceil(images / (views * world)) * views
-        one.total_size = one.num_samples * world
-        return one
+@pytest.mark.parametrize('images, views, world', [
+    (12, 3, 1), (12, 3, 2), (13, 4, 1), (13, 4, 3), (10, 1, 2), (3, 4, 1)])
+def test_views_of_an_image_follow_each_other_and_epochs_share_the_images(images, views, world, monkeypatch):
+    def sampler(rank, world=world):
+        monkeypatch.setattr('mmengine.dataset.sampler.get_dist_info', lambda: (rank, world))
+        return EpochSampler(range(images), num_views=views, seed=5)
 
     drawn = [list(epochs(sampler(rank), views)) for rank in range(world)]
     keys = [draw.key for of_rank in drawn for epoch in of_rank for draw in epoch]
@@ -45,6 +43,12 @@ def test_views_of_an_image_follow_each_other_and_epochs_share_the_images(images,
             assert all(len(set(epoch[i:i + views])) == 1 for i in range(0, len(epoch), views))
     counts = np.bincount([draw for of_rank in drawn for epoch in of_rank for draw in epoch], minlength=images)
     assert counts.min() >= views and counts.sum() - images * views < views * views * world
+    groups = [[iter(epoch) for epoch in of_rank] for of_rank in drawn]
+    for number, epoch in enumerate(epochs(sampler(0, 1), views)):  # processes share the draws of one
+        turns = cycle(of_rank[number] for of_rank in groups)
+        for first in range(0, len(epoch), views):
+            shared = list(islice(next(turns), views))
+            assert [(draw, draw.key) for draw in shared] == [(draw, draw.key) for draw in epoch[first:first + views]]
     for start in range(0, len(drawn[0][0]) * world + 1, world):  # gone on with from anywhere
         later = sampler(0)
         later.start = start

@@ -63,11 +63,11 @@ class LoadCrop(BaseTransform):
             results.pop('img_bytes', None)
             image = self._kept[1]
         else:
+            self._kept = None
             loaded = self.load.read(results, self._shrink)
             if loaded is None:
                 return None
-            image = loaded.pop('img')
-            results = loaded
+            results, image = loaded, loaded.pop('img')
             self._kept = None if number is None else (number, image)
         top, left, height, width = draw_crop(image.shape[0], image.shape[1], self.area, self.ratio)
         pixels = resized(image[top:top + height, left:left + width], self.size)

@@ -95,19 +95,27 @@ class EpochSampler(DefaultSampler):
             raise InputError(f'num_views={num_views} is not a whole number from 1 on')
         super().__init__(dataset, **kwargs)
         self.num_views = num_views
+        self.images = math.ceil(len(dataset) / num_views)  # of an epoch
         if num_views > 1:
-            images = math.ceil(len(dataset) / (num_views * self.world_size))  # of an epoch and a process
-            self.num_samples = images * num_views
-            self.total_size = images * num_views * self.world_size
+            self.num_samples = math.ceil(self.images / self.world_size) * num_views
+            self.total_size = self.num_samples * self.world_size
 
     def __iter__(self) -> Iterator[int]:
-        round_, part = divmod(self.epoch, self.num_views)
-        order: Any = torch.arange(len(self.dataset))
-        if self.shuffle:
-            order = torch.randperm(len(order), generator=torch.Generator().manual_seed(self.seed + round_))
-        order = order.repeat(math.ceil(self.total_size / len(order)))[self.rank:self.total_size:self.world_size]
-        images = len(order) // self.num_views
-        for number in range(self.start // self.world_size, images * self.num_views):
+        images = self._images_of_epoch()
+        for number in range(self.start // self.world_size, len(images) * self.num_views):
             image, view = divmod(number, self.num_views)
             place = (image * self.world_size + self.rank) * self.num_views + view
-            yield Draw(int(order[part * images + image]), key=(self.seed, self.epoch, place))
+            yield Draw(int(images[image]), key=(self.seed, self.epoch, place))
+
+    def _images_of_epoch(self) -> torch.Tensor:
+        """Of this process. ``num_views`` epochs share an order of all images; each process has as many, some twice."""
+        round_, part = divmod(self.epoch, self.num_views)
+        order = torch.arange(len(self.dataset))
+        if self.shuffle:
+            order = torch.randperm(len(order), generator=torch.Generator().manual_seed(self.seed + round_))
+        order = _repeated(order, self.images * self.num_views)[part * self.images:(part + 1) * self.images]
+        return _repeated(order, self.total_size // self.num_views)[self.rank::self.world_size]
+
+
+def _repeated(values: torch.Tensor, length: int) -> torch.Tensor:
+    return values.repeat(math.ceil(length / len(values)))[:length]
