@@ -14,9 +14,11 @@ from .conftest import ROOT
 SETTINGS = dict(
     img_size=112, crop_size=(96, 160), batch_size=3, lr=.123, max_epochs=7, max_iters=77, warmup_epochs=.5,
     warmup_iters=5, base_batch_size=333, min_lr=3e-7, img_ratios=[.3, 1.], held_out=.4, arch='small', amp=False,
-    checkpoint='/some/file.pth', data_root='/some/where', reduce_zero_label=True, class_weight='frequency')
+    checkpoint='/some/file.pth', data_root='/some/where', reduce_zero_label=True, class_weight='frequency',
+    num_views=3, on_broken='replace', max_broken=.3)
 # What a kind of config has, changeable with full effect.
-SHARED = {'pretrain': {'data_root', 'img_size', 'batch_size', 'max_epochs', 'lr'},
+SHARED = {'pretrain': {'data_root', 'img_size', 'batch_size', 'max_epochs', 'lr', 'num_views', 'on_broken',
+                       'max_broken'},
           'finetune': {'data_root', 'img_size', 'batch_size', 'max_epochs', 'lr', 'checkpoint'},
           'linear_probe': {'data_root', 'img_size', 'batch_size', 'max_epochs', 'lr', 'checkpoint'},
           'mae': {'data_root', 'crop_size', 'batch_size', 'max_iters', 'lr', 'checkpoint', 'arch'},
