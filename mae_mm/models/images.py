@@ -8,7 +8,7 @@ from ..registry import MODELS
 
 @MODELS.register_module()
 class ImagePreprocessor(ImgDataPreprocessor):
-    """mmengine's, which moves images while the host goes on, and leaves data samples: to copy 512 takes 9 ms."""
+    """mmengine's, which moves images while the host goes on, and leaves data samples: to copy 512 takes 7 ms."""
 
     def __init__(self, *args: Any, non_blocking: bool = True, **kwargs: Any):
         super().__init__(*args, non_blocking=non_blocking, **kwargs)
