@@ -26,8 +26,8 @@ class LoadCrop(BaseTransform):
     """Load an image and take a random crop of it, scaled to one size and flipped or not.
 
     The crops are those of torchvision's ``RandomResizedCrop``; the pixels those of Pillow's bicubic filter, from a
-    kernel of PyTorch that takes a quarter of its time. A JPEG of which every crop will be scaled down to less than half
-    is decoded at half of its size, or a quarter, or an eighth.
+    kernel of PyTorch that takes a quarter of its time. A JPEG of which every crop will be scaled down to less than
+    half is decoded at half of its size, or a quarter, or an eighth.
 
     The last image is kept: for all views of it that follow each other (:class:`.EpochSampler`) it is decoded once.
 
