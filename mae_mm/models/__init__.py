@@ -8,10 +8,11 @@ from .pretrainer import MaskedAutoencoder, Reconstruction
 from .vit import MAE
 
 if TYPE_CHECKING or not missing('mmseg'):
-    from .heads import UPerHead
+    from .heads import FCNHead, UPerHead
     from .segmentor import EncoderDecoder
 else:
-    UPerHead, EncoderDecoder = (absent(name, 'mmseg', MODELS) for name in ('UPerHead', 'EncoderDecoder'))
+    FCNHead, UPerHead, EncoderDecoder = (
+        absent(name, 'mmseg', MODELS) for name in ('FCNHead', 'UPerHead', 'EncoderDecoder'))
 if TYPE_CHECKING or not missing('mmseg') and not missing('mmpretrain'):
     from .preprocessing import BandsPreprocessor, BandsSegPreprocessor
 else:
@@ -20,6 +21,6 @@ else:
         for name in ('BandsPreprocessor', 'BandsSegPreprocessor'))
 
 __all__ = [
-    'MAE', 'BandsPreprocessor', 'BandsSegPreprocessor', 'EncoderDecoder', 'MAEDecoder', 'MaskedAutoencoder',
+    'MAE', 'BandsPreprocessor', 'BandsSegPreprocessor', 'EncoderDecoder', 'FCNHead', 'MAEDecoder', 'MaskedAutoencoder',
     'Reconstruction', 'UPerHead'
 ]

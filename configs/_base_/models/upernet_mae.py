@@ -22,7 +22,7 @@ model = dict(
         align_corners=False,
         loss_decode=dict(type='CrossEntropyLoss', use_sigmoid=False, loss_weight=1.0)),
     auxiliary_head=dict(
-        type='FCNHead',
+        type='mae_mm.FCNHead',
         in_index=2,
         num_convs=1,
         concat_input=False,
