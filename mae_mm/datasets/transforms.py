@@ -63,6 +63,12 @@ class LoadImage(LoadImageFromFile):
             image = results['img']
             image = image if self.bands is None else self._bands_of(image, path)
             return dict(results, img=image, img_path=path, img_shape=image.shape[:2], ori_shape=image.shape[:2])
+        if 'img_bytes' in results:
+            image = cv2.imdecode(np.frombuffer(results.pop('img_bytes'), np.uint8), cv2.IMREAD_COLOR)
+            if image is None:
+                raise unreadable(path)
+            image = image if self.bands is None else self._bands_of(image[..., ::-1], path)
+            return dict(results, img=image, img_shape=image.shape[:2], ori_shape=image.shape[:2])
         if self.bands is not None:
             image = self._bands_of(read_bands(path, self.max_pixels), path)
             return dict(results, img=image, img_shape=image.shape[:2], ori_shape=image.shape[:2])
