@@ -56,7 +56,7 @@ class Plan:
         check_folder(source)
         if shards_at(source) is not None:
             raise InputError(f'{source} holds shards; shards are made of a folder of images')
-        self.source, self.shard_bytes = source, shard_bytes
+        self.source = source
         files = sorted(files_in(source))
         names = [name for name in files if name.lower().endswith(IMAGE_SUFFIXES)]
         left_out = other_images(files)
@@ -67,7 +67,7 @@ class Plan:
         firsts = {name.partition(os.sep)[0] for name in names if os.sep in name}
         self._splits = SPLITS if firsts.issuperset(SPLITS) else ()
         self.classes = self._classes(names)
-        self.shards = self._shards(self._samples(names))
+        self.shards = self._shards(self._samples(names), shard_bytes)
         told = [FORMAT, shard_bytes, [[sample.name, sample.size] for sample in self]]
         self.digest = hashlib.sha256(json.dumps(told).encode()).hexdigest()
 
@@ -136,14 +136,14 @@ class Plan:
                 progress.update()
         return samples
 
-    def _shards(self, samples: Iterable[Sample]) -> dict[str, list[Sample]]:
+    def _shards(self, samples: Iterable[Sample], shard_bytes: int) -> dict[str, list[Sample]]:
         shards: dict[str, list[Sample]] = {}
         number, room, last = 0, 0, ''
         current: list[Sample] = []
         for sample in sorted(samples, key=lambda sample: (self._split(sample.name), _place(sample.name))):
             split = self._split(sample.name)
             if split != last or sample.size > room:
-                number, room = number + 1 if split == last else 0, self.shard_bytes
+                number, room = number + 1 if split == last else 0, shard_bytes
                 shards[f'{split}-{number:06d}{SUFFIX}'] = current = []
             current.append(sample)
             room, last = room - sample.size, split

@@ -23,14 +23,15 @@ from .shard_plan import Plan, Sample
 
 DONE = '.done.json'  # beside a shard until all are there: what the index will say of it
 LOCK = '.lock'
+SHARD_BYTES = 256 << 20
 READERS = 8  # files that are read and tried at a time
 
 
-def make_shards(source: str, out: str, shard_mb: int = 256, skip_broken: bool = False) -> dict[str, Any]:
+def make_shards(source: str, out: str, shard_bytes: int = SHARD_BYTES, skip_broken: bool = False) -> dict[str, Any]:
     """Write all images of a folder into shards; what is there already is kept, and what is missing is made.
 
     Args:
-        shard_mb: MiB of images in a shard, at most; an image that is larger has one of its own.
+        shard_bytes: of images in a shard, at most; an image that is larger has one of its own.
         skip_broken: leave out images that cannot be read.
 
     Returns:
@@ -40,10 +41,8 @@ def make_shards(source: str, out: str, shard_mb: int = 256, skip_broken: bool = 
         ValueError: a folder without images; one for the shards that has others, or is among the images; broken
             images, of which all are looked for first; a disk that is full.
     """
-    if shard_mb < 1:
-        raise InputError(f'--shard-mb {shard_mb} is not a whole number from 1 on')
     check_target(out, [source])
-    plan = Plan(source, shard_mb << 20)
+    plan = Plan(source, shard_bytes)
     with _alone(out):
         return _make(plan, out, skip_broken)
 
@@ -122,8 +121,8 @@ def _known(plan: Plan, out: str) -> dict[str, dict[str, Any]]:
 
 def _check_same(source: str | None, plan: Plan, out: str, name: str) -> None:
     if source != plan.digest:
-        raise InputError(f'{out} has shards already ({name}), not of {plan.source} as it is now in parts of '
-                         f'{plan.shard_bytes >> 20} MiB; choose another folder, or remove them')
+        raise InputError(f'{out} has shards already ({name}), not of {plan.source} as it is now, or of '
+                         'another size; choose another folder, or remove them')
 
 
 def _index_is_lost(out: str) -> bool:

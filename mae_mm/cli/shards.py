@@ -12,7 +12,8 @@ from typing import Any
 
 from mmengine.logging import MMLogger
 
-from ..apis.sharding import make_shards, verify_shards
+from ..apis.sharding import SHARD_BYTES, make_shards, verify_shards
+from ..errors import InputError
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -23,7 +24,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     make.add_argument('source', metavar='SOURCE', help='images, flat or nested, or class folders, or these in '
                                                        '{train,val}')
     make.add_argument('out', metavar='OUT', help='folder of the shards, apart from the images')
-    make.add_argument('--shard-mb', type=int, default=256, metavar='MIB', help='size of a shard; default: 256')
+    make.add_argument('--shard-mb', type=int, default=SHARD_BYTES >> 20, metavar='MIB',
+                      help='images in a shard, at most; default: %(default)s')
     make.add_argument('--skip-broken', action='store_true', help='leave out images that cannot be read')
     verify = actions.add_parser('verify', help='compare shards with their hashes',
                                 description='Compare shards with their hashes')
@@ -34,8 +36,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     if args.action == 'verify':
         print(f'{summary(verify_shards(args.out))}: all as they were made')
         return
+    if args.shard_mb < 1:
+        raise InputError(f'--shard-mb {args.shard_mb} is not a whole number from 1 on')
     try:
-        head = make_shards(args.source, args.out, args.shard_mb, args.skip_broken)
+        head = make_shards(args.source, args.out, args.shard_mb << 20, args.skip_broken)
     except KeyboardInterrupt:
         raise KeyboardInterrupt('the same command goes on from here') from None
     print(f'{summary(head)}; the setting that uses them, in every command:\n--cfg-options data_root={args.out}')
