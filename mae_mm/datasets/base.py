@@ -44,7 +44,7 @@ class FolderDataset(CustomDataset):
         left_out, self.left_out = other_images(self.left_out), []
         if left_out:
             _tell_left_out((self.img_prefix or self.data_root).rstrip(os.sep), left_out, ', '.join(IMAGE_SUFFIXES))
-        return samples if self.shards is None else self._in_shards(samples, self.shards)
+        return samples if found is None else self._in_shards(samples, *found)
 
     def _listed(self) -> list[dict]:
         check_file(self.ann_file, 'a list of images')
@@ -62,16 +62,19 @@ class FolderDataset(CustomDataset):
                              f'class; classes are 0 to {number - 1}')
         return samples
 
-    @staticmethod
-    def _in_shards(samples: list[dict], shards: Shards) -> list[dict]:
-        """Samples of files of the folder that the shards were made from, with their rows."""
-        rows = {name: row for row, name in enumerate(shards.names(''))}
+    def _in_shards(self, samples: list[dict], shards: Shards, inner: str) -> list[dict]:
+        """Samples of files of the folder ``inner`` of the one that the shards were made from, with their rows."""
+        rows = shards.rows(inner)
+        row_of = dict(zip(shards.names(inner), rows, strict=True))
+        numbers = shards.shard_of(rows).tolist()
+        folders = [os.path.join(shards.folder, shard['name'], inner) for shard in shards.head['shards']]
+        prefix = os.path.join(self.img_prefix, '')
         for sample in samples:
-            name = os.path.relpath(sample['img_path'], shards.folder)
-            if name not in rows:
+            name = sample['img_path'].removeprefix(prefix)
+            if name not in row_of:
                 raise InputError(f'{sample["img_path"]}: no such image in the shards of {shards.folder}')
-            sample[ROW] = rows[name]
-            sample['img_path'] = shards.path(rows[name])
+            sample[ROW] = row = row_of[name]
+            sample['img_path'] = os.path.join(folders[numbers[row - rows.start]], name)
         return samples
 
     def with_bytes(self, sample: dict) -> dict:

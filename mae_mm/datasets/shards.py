@@ -114,11 +114,11 @@ class Shards:
 
     def shard_of(self, rows: Sequence[int]) -> np.ndarray:
         """Number of the shard that each row is in."""
-        return self._records['shard'][rows]
+        return self._records['shard'][np.asarray(rows)]
 
     def offset_of(self, rows: Sequence[int]) -> np.ndarray:
         """Where each row begins in its shard."""
-        return self._records['offset'][rows]
+        return self._records['offset'][np.asarray(rows)]
 
     def path(self, row: int) -> str:
         """An image as messages name it: ``DIR/train-000000.tar/train/cat/1.jpg``."""
