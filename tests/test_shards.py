@@ -233,7 +233,7 @@ def test_verify_reads_everything(made, capsys, error_of):
             assert f'{made}/images-00000' in str(error) and 'mae-mm shards verify' in str(error)
     assert wrong == 2
     (made / 'images-000001.tar').unlink()
-    assert 'images-000001.tar (No such file or directory): not the shards of shards.json' in error_of(
+    assert 'images-000001.tar (No such file or directory): not as shards.json says' in error_of(
         'shards', 'verify', made)
 
 

@@ -24,6 +24,7 @@ from .shard_plan import Plan, Sample
 DONE = '.done.json'  # beside a shard until all are there: what the index will say of it
 LOCK = '.lock'
 SHARD_BYTES = 256 << 20
+SHOWN = 10  # broken images that a message names
 READERS = 8  # files that are read and tried at a time
 
 
@@ -77,7 +78,8 @@ def _make(plan: Plan, out: str, skip_broken: bool) -> dict[str, Any]:
                 entry = known.get(name)
                 if entry is None or index_lost or not _is_there(os.path.join(out, name), entry):
                     read = list(readers.map(plan.read, samples))
-                    wrong = [str(data) for data in read if isinstance(data, InputError)]
+                    wrong = [str(data).removeprefix(os.path.join(plan.source, '')) for data in read
+                             if isinstance(data, InputError)]
                     broken += wrong
                     if skip_broken or not wrong:
                         known[name] = _write(out, name, plan, samples, read, entry)
@@ -85,8 +87,9 @@ def _make(plan: Plan, out: str, skip_broken: bool) -> dict[str, Any]:
     finally:
         Image.MAX_IMAGE_PIXELS = limit
     if broken and not skip_broken:
-        raise InputError(f'{len(broken)} images cannot be put into shards: {listed(broken)}; the same command with '
-                         '--skip-broken goes on without them')
+        more = f'; and {len(broken) - SHOWN} more' if len(broken) > SHOWN else ''
+        raise InputError(f'{plan.source}: {len(broken)} images cannot be put into shards: {"; ".join(broken[:SHOWN])}'
+                         f'{more}. The same command with --skip-broken goes on without them')
     if index_lost or not os.path.exists(os.path.join(out, HEAD)):
         _write_index(plan, out, known)
     for name in plan.shards:
@@ -221,9 +224,9 @@ def verify_shards(out: str) -> dict[str, Any]:
         for name, sha256 in wanted.items():
             path = os.path.join(out, name)
             if file_hash(path, 'sha256') != sha256:
-                wrong.append(path)
+                wrong.append(name)
             progress.update()
     if wrong:
-        raise InputError(f'{listed(wrong)}: changed since the shards were made; remove what is named and mend it '
-                         f'with: mae-mm shards make SOURCE {out}')
+        raise InputError(f'{out}: {listed(wrong)}: changed since the shards were made; remove what is named and mend '
+                         f'it with: mae-mm shards make SOURCE {out}')
     return head

@@ -42,14 +42,15 @@ class Shards:
         self.head = read_head(folder)
         self._open: OrderedDict[int, IO[bytes]] = OrderedDict()  # number of a shard -> file
         path = os.path.join(folder, INDEX)
-        check_file(path, 'an index of shards')
+        if not os.path.isfile(path):
+            raise InputError(f'{path} is missing; {self._remedy}')
         self._check_sizes()
         try:
             content: np.ndarray = np.memmap(path, np.uint8, mode='r')
-            end = self.head['images'] * RECORD.itemsize
-            self._records, self._names = content[:end].view(RECORD), content[end:]
         except (OSError, ValueError) as error:
             raise InputError(f'{path} cannot be read: {error}; {self._remedy}') from None
+        end = min(self.head['images'], len(content) // RECORD.itemsize) * RECORD.itemsize
+        self._records, self._names = content[:end].view(RECORD), content[end:]
         self._ends = self._records['name_end']
         if not self._fits():
             raise InputError(f'{path} does not fit {HEAD} and the shards beside it; {self._remedy}')
@@ -68,12 +69,12 @@ class Shards:
             try:
                 size = os.stat(path).st_size
             except OSError as error:
-                wrong.append(f'{path} ({error.strerror})')
+                wrong.append(f'{shard["name"]} ({error.strerror})')
                 continue
             if size != shard['bytes']:
-                wrong.append(f'{path} ({size:,} bytes of {shard["bytes"]:,})')
+                wrong.append(f'{shard["name"]} ({size:,} bytes of {shard["bytes"]:,})')
         if wrong:
-            raise InputError(f'{listed(wrong)}: not the shards of {HEAD} beside them; {self._remedy}')
+            raise InputError(f'{self.folder}: {listed(wrong)}: not as {HEAD} says; {self._remedy}')
 
     def _fits(self) -> bool:
         """Whether all records are of places in the shards, and of names."""
@@ -83,7 +84,7 @@ class Shards:
             return False
         sizes = np.array([shard['bytes'] for shard in self.head['shards']], np.uint64)[records['shard']]
         inside = (records['offset'] <= sizes) & (records['length'] <= sizes - np.minimum(records['offset'], sizes))
-        return bool(inside.all() and (ends[1:] >= ends[:-1]).all() and ends[-1] == len(self._names))
+        return bool(inside.all() and ends[0] and (ends[1:] > ends[:-1]).all() and ends[-1] == len(self._names))
 
     def __len__(self) -> int:
         return len(self._records)
