@@ -88,7 +88,7 @@ def _read(kept: str) -> list[str] | None:
 
 def _scanned(folder: str, apart: bool, kept: str) -> list[str]:
     begin, changed = time.time_ns(), {folder: os.stat(folder).st_mtime_ns}
-    names = []
+    names: list[str] = []
     for inner in folders_in(folder) if apart else ('', ):
         found = []
         for name in files_in(os.path.join(folder, inner) if apart else folder, changed):
