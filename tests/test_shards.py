@@ -3,8 +3,10 @@ import json
 import os
 import pickle
 import re
+import struct
 import tarfile
 import tracemalloc
+import zlib
 
 import cv2
 import numpy as np
@@ -208,7 +210,7 @@ def test_broken_images_are_named_all_at_once_and_left_out_if_asked(tmp_path, err
     assert all(name in said for name in ('coffee/08.jpg cannot be read', 'chelsea/04.jpg cannot be read',
                                          'chelsea/deep.png: 3 bands of uint16'))
     assert run_inside('shards', 'make', tmp_path / 'in', tmp_path / 'out', '--skip-broken') == 0
-    assert '10 images (3 left out, which cannot be read), 3 classes in 1 shards' in capsys.readouterr().out
+    assert '10 images (3 left out, which cannot be read), 3 classes in 1 shard of 0.' in capsys.readouterr().out
     assert len(ClassFolder(data_root=str(tmp_path / 'out'))) == 10
     assert 'is not a whole number from 1 on' in error_of('shards', 'make', tmp_path / 'in', tmp_path / 'o',
                                                          '--shard-mb', 0)
@@ -288,14 +290,23 @@ def test_places_outside_of_the_shards_are_refused(made, column, value):
     tracemalloc.stop()
 
 
-def test_a_member_that_is_no_image_is_named(tmp_path, monkeypatch):
+def png_of(height, width) -> bytes:
+    """A file that declares so many pixels, and has none."""
+    chunk = b'IHDR' + struct.pack('>IIBBBBB', width, height, 8, 2, 0, 0, 0)
+    return b'\x89PNG\r\n\x1a\n' + struct.pack('>I', 13) + chunk + struct.pack('>I', zlib.crc32(chunk)) + (
+        struct.pack('>I', 0) + b'IDAT' + struct.pack('>I', zlib.crc32(b'IDAT')))
+
+
+@pytest.mark.parametrize('content, message', [
+    (b'no image', ' cannot be read as an image'), (png_of(40_000, 30_000), ': 40000x30000 are 1,200,000,000 pixels')])
+def test_a_member_that_is_no_image_or_a_huge_one_is_named(tmp_path, monkeypatch, content, message):
     class_folders(tmp_path / 'in', 1)
-    (tmp_path / 'in/chelsea/1.jpg').write_text('no image')
+    (tmp_path / 'in/chelsea/1.jpg').write_bytes(content)
     monkeypatch.setattr(Plan, 'read', lambda self, sample: (tmp_path / 'in' / sample.name).read_bytes())
     make_shards(str(tmp_path / 'in'), str(tmp_path / 'out'))
     dataset = ImageFolder(data_root=str(tmp_path / 'out'), pipeline=[LoadImage()])
     broken = next(i for i in range(4) if 'chelsea/1.jpg' in dataset.get_data_info(i)['img_path'])
-    with pytest.raises(InputError, match='out/images-000000.tar/chelsea/1.jpg cannot be read as an image'):
+    with pytest.raises(InputError, match=f'out/images-000000.tar/chelsea/1.jpg{message}'):
         dataset[broken]
 
 
@@ -379,6 +390,11 @@ def test_a_run_from_shards_is_that_from_the_folder_to_the_bit(config, layout, re
     weights = [torch.load(tmp_path / name / 'epoch_2.pth', weights_only=True)['state_dict']
                for name in ('folder', 'shards')]
     assert all(torch.equal(tensor, weights[1][key]) for key, tensor in weights[0].items())
+    if 'finetune' in config:
+        assert run_inside('test', config, tmp_path / 'shards/epoch_2.pth', '--work-dir', tmp_path / 'test',
+                          '--show-dir', tmp_path / 'pictures', '--cfg-options', f'data_root={tmp_path / "out"}',
+                          *SMALL, *own) == 0
+        assert len(list((tmp_path / 'pictures').rglob('*.png'))) == 9
 
 
 def test_features_of_shards_are_those_of_the_folder(source, made, tmp_path, monkeypatch):

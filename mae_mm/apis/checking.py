@@ -19,6 +19,7 @@ from ..config.sections import TRAINING, check_needed
 from ..config.settle import settle
 from ..config.shapes import check_shapes
 from ..engine.runner import Runner, build_runner
+from ..engine.summary import counted
 from ..errors import InputError
 from ..progress import progress_of
 
@@ -131,7 +132,7 @@ def lines_of(report: dict[str, Any]) -> list[str]:
     lines = []
     for name, told in report['data'].items():
         sizes = ', '.join(f'{size} ({count})' for size, count in told['sizes'].items())
-        shards = f' in {told["shards"]} shards' if told['shards'] else ''
+        shards = f' in {counted(told["shards"], "shard")}' if told['shards'] else ''
         lines.append(f'{name}: {told["images"]} images{shards}; sizes (height x width) {sizes}'
                      + (f' and {told["different_sizes"] - SHOWN} more' if told['different_sizes'] > SHOWN else ''))
         total = sum(told['classes'].values())

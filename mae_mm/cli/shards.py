@@ -13,6 +13,7 @@ from typing import Any
 from mmengine.logging import MMLogger
 
 from ..apis.sharding import SHARD_BYTES, make_shards, verify_shards
+from ..engine.summary import counted
 from ..errors import InputError
 
 
@@ -49,4 +50,5 @@ def summary(head: dict[str, Any]) -> str:
     size = sum(shard['bytes'] for shard in head['shards'])
     classes = f', {len(head["classes"])} classes' if head.get('classes') else ''
     left_out = f' ({head["left_out"]} left out, which cannot be read)' if head.get('left_out') else ''
-    return f'{head["images"]:,} images{left_out}{classes} in {len(head["shards"])} shards of {size / 2**20:,.0f} MiB'
+    return (f'{counted(head["images"], "image")}{left_out}{classes} in {counted(len(head["shards"]), "shard")} of '
+            f'{size / 2**20:,.1f} MiB')

@@ -1,13 +1,11 @@
 """Images' headers, looked at before a run."""
-import io
 from collections.abc import Iterable
 from itertools import islice
 from typing import Any
 
 from mmengine.config import Config, ConfigDict
-from PIL import Image
 
-from ..datasets.reading import size_in_header
+from ..datasets.reading import size_in_header, size_of_bytes
 from ..datasets.shards import bytes_at
 from ..errors import InputError
 from ..registry import TRANSFORMS
@@ -24,7 +22,7 @@ def check_headers(cfg: Config, dataset: ConfigDict, paths: Iterable[str]) -> Non
     patch = _patch_size(cfg.get('model') or {})
     for path in islice(paths, MOST):
         data = bytes_at(path)
-        height, width = size_in_header(path) if data is None else _size(data)
+        height, width = size_in_header(path) if data is None else size_of_bytes(data)
         if not height:  # not for Pillow: does what will read it know it?
             _load(dataset, dict(img_path=path) if data is None else dict(img_path=path, img_bytes=data))
         elif min(height, width) < patch:
@@ -35,14 +33,6 @@ def check_headers(cfg: Config, dataset: ConfigDict, paths: Iterable[str]) -> Non
 def _patch_size(model: Any) -> int:
     backbone = (model.get('module') or model).get('backbone') or {}
     return backbone.get('patch_size', 16) if backbone.get('type') == 'mae_mm.MAE' else 1
-
-
-def _size(data: bytes) -> tuple[int, int]:
-    try:
-        with Image.open(io.BytesIO(data)) as image:
-            return image.height, image.width
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        return 0, 0
 
 
 def _load(dataset: ConfigDict, results: dict[str, Any]) -> None:
