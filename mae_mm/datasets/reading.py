@@ -2,6 +2,7 @@
 
 Letters in shapes: H W height and width in pixels, C bands.
 """
+import io
 import os
 import struct
 from collections import Counter
@@ -92,6 +93,18 @@ def header_or_zeros(path: str) -> Header:
 def size_in_header(path: str) -> tuple[int, int]:
     """``(height, width)`` of an image file, which is not decoded; zeros if nothing here knows the format."""
     return header_or_zeros(path)[:2]
+
+
+def size_of_bytes(data: bytes) -> tuple[int, int]:
+    """``(height, width)`` of an image file of these bytes, as :func:`size_in_header`."""
+    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            return image.height, image.width
+    except (OSError, ValueError, SyntaxError):
+        return 0, 0
+    finally:
+        Image.MAX_IMAGE_PIXELS = limit
 
 
 def _png_header(path: str) -> Header:

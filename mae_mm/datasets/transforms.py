@@ -10,7 +10,7 @@ from ..errors import InputError
 from ..registry import TRANSFORMS
 from .files import check_file
 from .nodata import missing_values
-from .reading import NEED_STATISTICS, check_size, header_or_zeros, read_bands
+from .reading import NEED_STATISTICS, Header, check_size, header_or_zeros, read_bands, size_of_bytes
 from .sampling import Draw, seed_all
 from .tiff import unreadable
 
@@ -63,6 +63,14 @@ class LoadImage(LoadImageFromFile):
             image = results['img']
             image = image if self.bands is None else self._bands_of(image, path)
             return dict(results, img=image, img_path=path, img_shape=image.shape[:2], ori_shape=image.shape[:2])
+        if 'img_bytes' in results:
+            data = results.pop('img_bytes')
+            check_size(path, Header(*size_of_bytes(data)), self.max_pixels)
+            image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+            if image is None:
+                raise unreadable(path)
+            image = image if self.bands is None else self._bands_of(image[..., ::-1], path)
+            return dict(results, img=image, img_shape=image.shape[:2], ori_shape=image.shape[:2])
         if self.bands is not None:
             image = self._bands_of(read_bands(path, self.max_pixels), path)
             return dict(results, img=image, img_shape=image.shape[:2], ori_shape=image.shape[:2])
