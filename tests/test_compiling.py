@@ -102,7 +102,8 @@ def test_compiling_is_asked_for_on_the_command_line():
 
 
 def test_options_of_compiling_that_nobody_reads_are_refused(config, tmp_path, error_of):
-    for value, message in (("dict(made='max-autotune')", 'compile.made: nothing reads'), ("'yes'", "compile='yes' is not True, False")):
+    for value, message in (("dict(made='max-autotune')", 'compile.made: nothing reads'),
+                           ("'yes'", "compile='yes' is not True, False")):
         path = tmp_path / 'odd.py'
         path.write_text(f"_base_ = ['{config}']\ncompile = {value}\n")
         assert message in error_of('tools/train.py', path, '--work-dir', tmp_path / 'w')

@@ -3,6 +3,7 @@
     python tools/benchmark.py segment [--parts backbone head model slide] [--size 512 683] [--batch 1]
     python tools/benchmark.py pretrain [--arch base] [--batch 16] [--official DIR] [--peers NAME ...]
     python tools/benchmark.py bias [--grid 32 32] [--batch 2]
+    python tools/benchmark.py train CONFIG --cfg-options data_root=DIR ...
     python tools/benchmark.py save [--arch base] [--repeats 5] [--dir DIR]
     python tools/benchmark.py checks CONFIG [--dir WORK_DIR] [--cfg-options ...]
 
@@ -13,9 +14,10 @@ The first three take ``--device cuda``, ``--dtype bfloat16``, ``--compile``, ``-
 memory and the share of the machine's matrix-product rate that ours reaches, counted in mmsegmentation's operations:
 what need not be computed makes it exceed 1. ``pretrain`` compares a step of pre-training at 224 x 224 (forward and
 backward) with mmpretrain's ``MAE``, transformers' ``ViTMAEForPreTraining`` and, given a clone of facebookresearch/mae
-(and timm installed), with the official model. ``bias`` compares ways to attend with a learned bias. ``save`` is how
-long training waits for a checkpoint, beside mmengine's plain save, ``checks`` the share of a training that is spent on
-checks. Run it on a quiet machine: what counts is the ratio.
+(and timm installed), with the official model. ``bias`` compares ways to attend with a learned bias.
+``train`` runs an epoch of a config, and its loader and its step alone. ``save`` is how long training waits for a
+checkpoint, beside mmengine's plain save, ``checks`` the share of a training that is spent on checks. Run it on a quiet
+machine: what counts is the ratio.
 """
 import argparse
 
@@ -30,6 +32,7 @@ from benchmark_bias import bias
 from benchmark_pretrain import pretrain
 from benchmark_runs import checks, save
 from benchmark_segment import segment
+from benchmark_train import train
 
 PARTS = ['backbone', 'head', 'model', 'slide']
 PEERS = ['mmpretrain', 'transformers', 'official']
@@ -68,13 +71,16 @@ def main() -> None:
     sub.add_argument('--arch', choices=tuple(ARCHITECTURES), default='base')
     sub.add_argument('--repeats', type=int, default=5)
     sub.add_argument('--dir', help="where to write; by default the system's folder of temporary files")
-    sub = subparsers.add_parser('checks', help='the share of a training that its checks take')
-    sub.add_argument('config')
-    sub.add_argument('--dir', help='the work dir')
-    add_settings(sub, 'data_root=DIR')
+    for name, told in (('checks', 'the share of a training that its checks take'),
+                       ('train', 'a training beside its loader and its step alone')):
+        sub = subparsers.add_parser(name, help=told)
+        sub.add_argument('config')
+        sub.add_argument('--dir', help='the work dir')
+        add_settings(sub, 'data_root=DIR')
+    sub.add_argument('--json', metavar='FILE', help='write the results there')
     args = parser.parse_args()
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
-    dict(segment=segment, pretrain=pretrain, bias=bias, save=save, checks=checks)[args.what](args)
+    dict(segment=segment, pretrain=pretrain, bias=bias, train=train, save=save, checks=checks)[args.what](args)
 
 
 if __name__ == '__main__':

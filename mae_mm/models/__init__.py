@@ -14,13 +14,13 @@ else:
     FCNHead, UPerHead, EncoderDecoder = (
         absent(name, 'mmseg', MODELS) for name in ('FCNHead', 'UPerHead', 'EncoderDecoder'))
 if TYPE_CHECKING or not missing('mmseg') and not missing('mmpretrain'):
-    from .preprocessing import BandsPreprocessor, BandsSegPreprocessor
+    from .preprocessing import BandsPreprocessor, BandsSegPreprocessor, SegPreprocessor
 else:
-    BandsPreprocessor, BandsSegPreprocessor = (
+    BandsPreprocessor, BandsSegPreprocessor, SegPreprocessor = (
         absent(name, 'mmseg' if missing('mmseg') else 'mmpretrain', MODELS)
-        for name in ('BandsPreprocessor', 'BandsSegPreprocessor'))
+        for name in ('BandsPreprocessor', 'BandsSegPreprocessor', 'SegPreprocessor'))
 
 __all__ = [
     'MAE', 'BandsPreprocessor', 'BandsSegPreprocessor', 'EncoderDecoder', 'FCNHead', 'MAEDecoder', 'MaskedAutoencoder',
-    'Reconstruction', 'UPerHead'
+    'Reconstruction', 'SegPreprocessor', 'UPerHead'
 ]

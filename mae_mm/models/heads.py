@@ -55,7 +55,7 @@ class Losses:
         logits = enlarge(seg_logits, labels.shape[2:], self.align_corners)
         weight = None if self.sampler is None else self.sampler.sample(logits, labels)
         labels = labels.squeeze(1)
-        losses: dict[str, Any] = defaultdict(int)
+        losses: dict[Any, Any] = defaultdict(int)
         decoded: Any = self.loss_decode
         for loss in decoded if isinstance(decoded, nn.ModuleList) else [decoded]:
             losses[loss.loss_name] += loss(logits, labels, weight=weight, ignore_index=self.ignore_index)

@@ -21,6 +21,22 @@ class BandsPreprocessor(OfBands, ClsDataPreprocessor):
 
 
 @MODELS.register_module()
+class SegPreprocessor(SegDataPreProcessor):
+    """mmseg's, which picks the channels of RGB by a list that every image waits for on a card."""
+
+    def __init__(self, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.to_rgb, self._channel_conversion = self._channel_conversion, False
+
+    def cast_data(self, data: Any) -> Any:
+        """What :meth:`forward` does first: mmengine's, and the channels turned."""
+        data = super().cast_data(data)
+        if self.to_rgb and isinstance(data, dict) and 'inputs' in data:
+            data = dict(data, inputs=[image.flip(0) if len(image) == 3 else image for image in data['inputs']])
+        return data
+
+
+@MODELS.register_module()
 class BandsSegPreprocessor(OfBands, SegDataPreProcessor):
     """mmseg's, which refuses ``mean`` and ``std`` of other than one or three bands.
 
