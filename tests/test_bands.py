@@ -10,6 +10,7 @@ from mae_mm import MAE, MAEDecoder, MaskedAutoencoder
 from mae_mm.apis.exporting import Exportable, export_model
 from mae_mm.checkpoint.bands import take_bands
 from mae_mm.config import read_config
+from mae_mm.config.bands import LOADERS
 from mae_mm.errors import InputError
 from mae_mm.visualization import read_rgb
 from mae_mm.visualization.reconstruction import to_bytes
@@ -75,7 +76,7 @@ def test_settings_of_bands_are_put_everywhere():
     assert cfg.model.data_preprocessor.mean == of_bands(5)['mean'] and 'to_rgb' not in cfg.model.data_preprocessor
     for name in ('train', 'val', 'test'):
         steps = cfg[f'{name}_dataloader'].dataset.pipeline
-        load = next(step for step in steps if step.type == 'LoadImageFromFile')
+        load = next(step for step in steps if step.type in LOADERS)
         assert (load.bands, load.nodata, load.fill) == (5, -1, of_bands(5)['mean'])
         assert not any(step.get('backend') == 'pillow' or step.type in ('RandAugment', 'RandomErasing')
                        for step in steps)

@@ -90,7 +90,7 @@ def test_a_variable_of_a_base_takes_effect_where_the_base_uses_it(tmp_path):
     path.write_text(f"_base_ = '{ROOT}/configs/pretrain/mae_vit_folder.py'\nimg_size = 96\narch = 'small'\n"
                     "data_root = 'here'\n")
     for cfg in (read_config(str(path)), read_config(str(path), dict(batch_size=8))):
-        assert cfg.model.backbone.img_size == cfg.train_dataloader.dataset.pipeline[2].scale == 96
+        assert cfg.model.backbone.img_size == cfg.train_dataloader.dataset.pipeline[1]['size'] == 96
         assert cfg.model.backbone.arch == 'small' and cfg.val_dataloader.dataset.data_root == 'here'
     # The command line has the last word.
     assert read_config(str(path), dict(img_size=64)).model.backbone.img_size == 64

@@ -189,8 +189,8 @@ def test_the_recipe_is_the_published_one():
         assert cfg.param_scheduler == dict(type='mae_mm.WarmupCosineLR', warmup=40, convert_to_iter_based=True)
         assert cfg.train_cfg.max_epochs == epochs and cfg.train_dataloader.batch_size == 512
         assert cfg.model.backbone.get('patch_size', 16) == (14 if 'huge' in name else 16)
-        crop = cfg.train_dataloader.dataset.pipeline[2]
-        assert (crop.scale, crop.crop_ratio_range, crop.interpolation) == (224, (.2, 1.), 'bicubic')
+        crop = cfg.train_dataloader.dataset.pipeline[1]
+        assert (crop.type, crop['size'], crop.area) == ('mae_mm.LoadCrop', 224, (.2, 1.))
 
 
 def test_parts_of_a_batch_are_one_setting():

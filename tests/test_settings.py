@@ -14,9 +14,11 @@ from .conftest import ROOT
 SETTINGS = dict(
     img_size=112, crop_size=(96, 160), batch_size=3, lr=.123, max_epochs=7, max_iters=77, warmup_epochs=.5,
     warmup_iters=5, base_batch_size=333, min_lr=3e-7, img_ratios=[.3, 1.], held_out=.4, arch='small', amp=False,
-    checkpoint='/some/file.pth', data_root='/some/where', reduce_zero_label=True, class_weight='frequency')
+    checkpoint='/some/file.pth', data_root='/some/where', reduce_zero_label=True, class_weight='frequency',
+    num_views=3, on_broken='replace', max_broken=.3)
 # What a kind of config has, changeable with full effect.
-SHARED = {'pretrain': {'data_root', 'img_size', 'batch_size', 'max_epochs', 'lr'},
+SHARED = {'pretrain': {'data_root', 'img_size', 'batch_size', 'max_epochs', 'lr', 'num_views', 'on_broken',
+                       'max_broken'},
           'finetune': {'data_root', 'img_size', 'batch_size', 'max_epochs', 'lr', 'checkpoint'},
           'linear_probe': {'data_root', 'img_size', 'batch_size', 'max_epochs', 'lr', 'checkpoint'},
           'mae': {'data_root', 'crop_size', 'batch_size', 'max_iters', 'lr', 'checkpoint', 'arch'},
@@ -52,7 +54,7 @@ def test_configs_of_a_kind_share_their_settings(name):
 
 def test_a_size_reaches_pipelines_model_and_tests():
     cfg = read_config('pretrain/mae_vit_folder', dict(img_size=96, batch_size=32, held_out=.3))
-    assert cfg.train_dataloader.dataset.pipeline[2].scale == cfg.model.backbone.img_size == 96
+    assert cfg.train_dataloader.dataset.pipeline[1]['size'] == cfg.model.backbone.img_size == 96
     assert cfg.test_dataloader.dataset.pipeline[-2].crop_size == 96
     assert (cfg.train_dataloader.batch_size, cfg.optim_wrapper.optimizer.lr) == (32, 1.5e-3 * 32 / 256)
     assert {cfg[f'{split}_dataloader'].dataset.held_out for split in ('train', 'val', 'test')} == {.3}

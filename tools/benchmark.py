@@ -4,6 +4,7 @@
     python tools/benchmark.py pretrain [--arch base] [--batch 16] [--official DIR] [--peers NAME ...]
     python tools/benchmark.py bias [--grid 32 32] [--batch 2]
     python tools/benchmark.py train CONFIG --cfg-options data_root=DIR ...
+    python tools/benchmark.py loader --data DIR [--views 4] [--size 224] [--repeats 9] [--json FILE]
     python tools/benchmark.py save [--arch base] [--repeats 5] [--dir DIR]
     python tools/benchmark.py checks CONFIG [--dir WORK_DIR] [--cfg-options ...]
 
@@ -14,10 +15,11 @@ The first three take ``--device cuda``, ``--dtype bfloat16``, ``--compile``, ``-
 memory and the share of the machine's matrix-product rate that ours reaches, counted in mmsegmentation's operations:
 what need not be computed makes it exceed 1. ``pretrain`` compares a step of pre-training at 224 x 224 (forward and
 backward) with mmpretrain's ``MAE``, transformers' ``ViTMAEForPreTraining`` and, given a clone of facebookresearch/mae
-(and timm installed), with the official model. ``bias`` compares ways to attend with a learned bias.
-``train`` runs an epoch of a config, and its loader and its step alone. ``save`` is how long training waits for a
-checkpoint, beside mmengine's plain save, ``checks`` the share of a training that is spent on checks. Run it on a quiet
-machine: what counts is the ratio.
+(and timm installed), with the official model. ``bias`` compares ways to attend with a learned bias. ``loader`` is how
+many images of a folder a core loads for pre-training, beside the official pipeline (torchvision with Pillow) and
+mmpretrain's. ``train`` runs an epoch of a config, and its loader and its step alone. ``save`` is how long training
+waits for a checkpoint, beside mmengine's plain save, ``checks`` the share of a training that is spent on checks. Run
+it on a quiet machine: what counts is the ratio.
 """
 import argparse
 
@@ -29,6 +31,7 @@ except ImportError as error:
 
 import torch
 from benchmark_bias import bias
+from benchmark_loader import loader
 from benchmark_pretrain import pretrain
 from benchmark_runs import checks, save
 from benchmark_segment import segment
@@ -67,6 +70,12 @@ def main() -> None:
     sub.add_argument('--heads', type=int, default=12)
     sub.add_argument('--batch', type=int, default=2)
     add_device(sub)
+    sub = subparsers.add_parser('loader', help='images a second that a core loads for pre-training')
+    sub.add_argument('--data', required=True, metavar='DIR', help='a folder of photographs')
+    sub.add_argument('--views', type=int, default=1, help='also with so many crops of each decoded image')
+    sub.add_argument('--size', type=int, default=224)
+    sub.add_argument('--repeats', type=int, default=9)
+    sub.add_argument('--json', metavar='FILE', help='also write all times there')
     sub = subparsers.add_parser('save', help="what a checkpoint costs beside mmengine's")
     sub.add_argument('--arch', choices=tuple(ARCHITECTURES), default='base')
     sub.add_argument('--repeats', type=int, default=5)
@@ -80,7 +89,8 @@ def main() -> None:
     sub.add_argument('--json', metavar='FILE', help='write the results there')
     args = parser.parse_args()
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
-    dict(segment=segment, pretrain=pretrain, bias=bias, train=train, save=save, checks=checks)[args.what](args)
+    dict(segment=segment, pretrain=pretrain, bias=bias, loader=loader, train=train, save=save,
+         checks=checks)[args.what](args)
 
 
 if __name__ == '__main__':

@@ -23,7 +23,8 @@ CONFIG = Path(__file__).parent.parent / 'configs/_base_/models/upernet_mae.py'
 TINY = dict(embed_dims=192, num_layers=12, num_heads=3, mlp_ratio=4)
 PATCH, CLASSES = 16, 150
 PEER, OURS = 'mmseg', 'mae_mm'
-TYPES = {'mae_mm.EncoderDecoder': 'EncoderDecoder', 'mae_mm.MAE': 'MAE', 'mae_mm.UPerHead': 'UPerHead'}
+TYPES = {'mae_mm.EncoderDecoder': 'EncoderDecoder', 'mae_mm.MAE': 'MAE', 'mae_mm.UPerHead': 'UPerHead',
+         'mae_mm.FCNHead': 'FCNHead', 'mae_mm.SegPreprocessor': 'SegDataPreProcessor'}
 
 
 @dataclass(frozen=True)
@@ -61,8 +62,8 @@ class Case:
         mode = 'slide' if self.part == 'slide' else 'whole'
         model['test_cfg'] = ConfigDict(mode=mode, crop_size=window, stride=stride)
         if self.side == PEER:
-            for part in (model, model['backbone'], model['decode_head']):
-                part['type'] = TYPES[part['type']]
+            for part in (model, *(part for part in model.values() if isinstance(part, dict) and 'type' in part)):
+                part['type'] = TYPES.get(part['type'], part['type'])
             del model['backbone']['rel_pos_bias'], model['backbone']['final_norm']
             model['backbone']['norm_cfg'] = dict(type='LN', eps=1e-6)
         return model

@@ -13,7 +13,7 @@ data_root = 'data/inat2019'  # docs/datasets.md
 dataset = dict(_delete_=True, type='mae_mm.ListedImages', num_classes=num_classes, data_root=data_root)
 train_dataloader = dict(
     dataset=dict(**dataset, data_prefix='', ann_file='train2019.json',
-                 pipeline=_base_.train_pipeline))
+                 on_broken=_base_.on_broken, max_broken=_base_.max_broken, pipeline=_base_.train_pipeline))
 val_dataloader = dict(
     dataset=dict(**dataset, data_prefix='', ann_file='val2019.json',
                  pipeline=_base_.test_pipeline))

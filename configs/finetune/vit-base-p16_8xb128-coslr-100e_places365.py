@@ -13,7 +13,7 @@ data_root = 'data/places365'  # docs/datasets.md
 dataset = dict(_delete_=True, type='mae_mm.ListedImages', num_classes=num_classes, data_root=data_root)
 train_dataloader = dict(
     dataset=dict(**dataset, data_prefix='data_large_standard', ann_file='places365_train_standard.txt',
-                 pipeline=_base_.train_pipeline))
+                 on_broken=_base_.on_broken, max_broken=_base_.max_broken, pipeline=_base_.train_pipeline))
 val_dataloader = dict(
     dataset=dict(**dataset, data_prefix='val_large', ann_file='places365_val.txt',
                  pipeline=_base_.test_pipeline))

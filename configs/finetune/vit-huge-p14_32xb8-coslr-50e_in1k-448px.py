@@ -19,8 +19,7 @@ param_scheduler = dict(min_ratio=_base_.min_lr / lr)
 
 train_pipeline = [
     dict(type='mae_mm.SeedSample'),
-    *_base_.load,
-    dict(type='RandomResizedCrop', scale=img_size, backend='pillow', interpolation='bicubic'),
+    dict(type='mae_mm.LoadCrop', size=img_size, area=(0.08, 1.0)),
     *_base_.augment,
     *_base_.pack,
 ]

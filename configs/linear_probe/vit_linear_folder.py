@@ -25,9 +25,7 @@ model = dict(
         init_cfg=dict(type='TruncNormal', layer='Linear', std=0.01)))
 train_pipeline = [
     dict(type='mae_mm.SeedSample'),
-    *_base_.load,
-    dict(type='RandomResizedCrop', scale=_base_.img_size, backend='pillow', interpolation='bicubic'),
-    dict(type='RandomFlip', prob=0.5),
+    dict(type='mae_mm.LoadCrop', size=_base_.img_size, area=(0.08, 1.0)),
     *_base_.pack,
 ]
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))

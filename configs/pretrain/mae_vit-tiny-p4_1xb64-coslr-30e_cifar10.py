@@ -17,9 +17,7 @@ data_root = 'data/cifar10'
 batch_size = 64
 train_pipeline = [
     dict(type='mae_mm.SeedSample'),
-    *_base_.load,
-    dict(type='RandomResizedCrop', scale=img_size, crop_ratio_range=(0.2, 1.0), interpolation='bicubic'),
-    dict(type='RandomFlip', prob=0.5),
+    dict(type='mae_mm.LoadCrop', size=img_size, area=(0.2, 1.0)),
     *_base_.pack,
 ]
 test_pipeline = [*_base_.load, *_base_.pack]

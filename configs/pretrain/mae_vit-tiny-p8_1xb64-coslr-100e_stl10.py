@@ -14,9 +14,7 @@ model = dict(
 data_root = 'data/stl10'
 train_pipeline = [
     dict(type='mae_mm.SeedSample'),
-    *_base_.load,
-    dict(type='RandomResizedCrop', scale=img_size, crop_ratio_range=(0.2, 1.0), interpolation='bicubic'),
-    dict(type='RandomFlip', prob=0.5),
+    dict(type='mae_mm.LoadCrop', size=img_size, area=(0.2, 1.0)),
     *_base_.pack,
 ]
 train_dataloader = dict(

@@ -18,6 +18,7 @@ from ..config.reading import read_config
 from ..config.sections import TRAINING, check_needed
 from ..config.settle import settle
 from ..config.shapes import check_shapes
+from ..datasets import LoadCrop
 from ..engine.runner import Runner, build_runner
 from ..engine.summary import counted
 from ..errors import InputError
@@ -26,7 +27,7 @@ from ..progress import progress_of
 LOADERS = ('train_dataloader', 'val_dataloader')
 SHOWN = 5
 STEPS = 3  # of training, of which the first warms up
-READERS = ('LoadImage', 'LoadImageFromFile', 'LoadAnnotations', 'CheckLabels')
+READERS = ('LoadImage', 'LoadImageFromFile', 'LoadCrop', 'LoadAnnotations', 'CheckLabels')
 
 
 def check_run(config: str, options: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -70,6 +71,7 @@ def check_run(config: str, options: dict[str, Any] | None = None) -> dict[str, A
 def look_through(dataset: Any) -> dict[str, Any]:
     """Read every image of a data set, and its labels, without augmentation."""
     steps = [step for step in dataset.pipeline.transforms if type(step).__name__ in READERS]
+    steps = [step.load if isinstance(step, LoadCrop) else step for step in steps]  # whole images
     sizes: Counter[str] = Counter()
     of_hash: dict[str, list[str]] = {}
     classes: Counter[int] = Counter()

@@ -20,6 +20,7 @@ from .stored import parsed
 PIPELINES = ('train_pipeline', 'test_pipeline', 'tta_pipeline')
 # Augmentations of the hosts that are for colours of 8 bits.
 OF_COLOURS = ('RandAugment', 'AutoAugment', 'RandomErasing', 'PhotoMetricDistortion', 'ColorJitter', 'Lighting')
+LOADERS = ('LoadImageFromFile', 'mae_mm.LoadImageFromFile', 'mae_mm.LoadImage', 'mae_mm.LoadCrop')
 LOOKED_AT = 100  # headers of each data set, before a run
 
 
@@ -151,7 +152,7 @@ def _settle_pipeline(pipeline: list, statistics: Mapping[str, Any]) -> list[str]
         if isinstance(step, list):
             gone += _settle_pipeline(step, statistics)
             continue
-        if step.get('type') in ('LoadImageFromFile', 'mae_mm.LoadImageFromFile', 'mae_mm.LoadImage'):
+        if step.get('type') in LOADERS:
             if step['type'] == 'LoadImageFromFile':
                 step['_scope_'] = 'mae_mm'
             step.update(bands=len(statistics['mean']), nodata=statistics['nodata'], fill=statistics['mean'])

@@ -57,6 +57,8 @@ def _check_folder(cfg: Config, loader: str, dataset: ConfigDict) -> None:
     first = list(islice(images, LOOKED_AT))
     if not first:
         raise InputError(f'{folder}: no images there ({loader}); known are {", ".join(suffixes)}')
+    if dataset.get('on_broken') == 'replace':  # what is told of files here is told of each then
+        return
     check_bands(first, cfg.get('statistics'))
     if dataset.type == 'mae_mm.ImageFolder':
         check_headers(cfg, dataset, chain(first, images))

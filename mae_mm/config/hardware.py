@@ -19,8 +19,9 @@ FUSED = ('Adam', 'AdamW', 'SGD')  # optimizers that have one kernel for all para
 def fit_to_hardware(cfg: Config, launcher: str) -> None:
     """Change a config in place so that it runs here, and join the processes that the launcher started.
 
-    Data loaders get no more workers than there are cores; mixed precision of ``dtype='auto'`` is bfloat16 where the
-    card has it, else float16, and the optimizer is PyTorch's fused one. Without an accelerator, and on Apple's: mixed
+    Data loaders get no more workers than a process has cores and, where there is an accelerator, page-locked memory;
+    mixed precision of ``dtype='auto'`` is bfloat16 where the card has it, else float16, and the optimizer is PyTorch's
+    fused one. Without an accelerator, and on Apple's: mixed
     precision becomes float32 (one warning), SyncBN becomes BN with synchronised buffers, and processes talk through
     gloo.
 
@@ -31,10 +32,12 @@ def fit_to_hardware(cfg: Config, launcher: str) -> None:
     if launcher == 'pytorch' and 'RANK' not in os.environ:
         raise InputError('--launcher pytorch is for processes that torchrun starts; use tools/dist_train.sh or '
                          'tools/dist_test.sh')
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
+    cores = cores_of_process(launcher)
     for name in LOADERS:
         if cfg.get(name):
             cfg[name].num_workers = min(cfg[name].get('num_workers', 0), cores)
+            if get_device() != 'cpu':
+                cfg[name].setdefault('pin_memory', True)
     wrapper = cfg.get('optim_wrapper', {})
     device = get_device()
     if device == 'cuda':
@@ -59,6 +62,14 @@ def fit_to_hardware(cfg: Config, launcher: str) -> None:
     _replace_sync_bn(cfg._cfg_dict)
     if launcher == 'pytorch':
         _join_with_gloo(cfg)
+
+
+def cores_of_process(launcher: str) -> int:
+    """The cores for each process of this machine; Slurm says how many a task has, and mostly binds it to them."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
+    if launcher == 'slurm':
+        return min(cores, int(os.environ.get('SLURM_CPUS_PER_TASK') or cores))
+    return max(cores // int(os.environ.get('LOCAL_WORLD_SIZE') or 1), 1)
 
 
 def _replace_sync_bn(node: Any) -> None:

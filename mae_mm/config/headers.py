@@ -5,7 +5,7 @@ from typing import Any
 
 from mmengine.config import Config, ConfigDict
 
-from ..datasets.reading import size_in_header, size_of_bytes
+from ..datasets.reading import size_in_header
 from ..datasets.shards import bytes_at
 from ..errors import InputError
 from ..registry import TRANSFORMS
@@ -22,7 +22,7 @@ def check_headers(cfg: Config, dataset: ConfigDict, paths: Iterable[str]) -> Non
     patch = _patch_size(cfg.get('model') or {})
     for path in islice(paths, MOST):
         data = bytes_at(path)
-        height, width = size_in_header(path) if data is None else size_of_bytes(data)
+        height, width = size_in_header(path, data)
         if not height:  # not for Pillow: does what will read it know it?
             _load(dataset, dict(img_path=path) if data is None else dict(img_path=path, img_bytes=data))
         elif min(height, width) < patch:
@@ -37,5 +37,5 @@ def _patch_size(model: Any) -> int:
 
 def _load(dataset: ConfigDict, results: dict[str, Any]) -> None:
     for step in dataset.get('pipeline') or ():
-        if step.get('type') in ('mae_mm.LoadImage', 'LoadImageFromFile'):
+        if step.get('type') in ('mae_mm.LoadImage', 'mae_mm.LoadCrop', 'LoadImageFromFile'):
             TRANSFORMS.build(step)(results)

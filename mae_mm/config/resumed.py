@@ -14,7 +14,7 @@ FROM_CHECKPOINT = r'optim_wrapper\.(optimizer|paramwise_cfg|constructor)(\..+)?|
 WEIGHTS = r'model\.(?!(module\.)?(test_cfg|train_cfg|data_preprocessor)\b).+'  # other ones need other weights
 LEFT_OUT = r'(work_dir|load_from|resume|launcher|filename|model_wrapper_cfg|visualizer|custom_imports)(\..+)?'
 # What fitting to a machine changes, and where weights come from at the start.
-OF_MACHINES = (r'(.*\.)?(norm_cfg\.type|init_cfg(\..+)?|num_workers|persistent_workers)|'
+OF_MACHINES = (r'(.*\.)?(norm_cfg\.type|init_cfg(\..+)?|num_workers|persistent_workers|pin_memory)|'
                r'optim_wrapper\.(type|loss_scale|dtype)')
 READ_BY_RUNS = ('model', 'train_dataloader', 'val_dataloader', 'train_cfg', 'val_cfg', 'optim_wrapper',
                 'auto_scale_lr', 'val_evaluator', 'default_hooks', 'custom_hooks', 'randomness', 'data_preprocessor')

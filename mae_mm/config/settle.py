@@ -119,22 +119,35 @@ def _settle_batch(cfg: Config) -> None:
     batch = loader.get('batch_size')
     if not isinstance(batch, int) or batch < 1:
         raise InputError(f'train_dataloader.batch_size={batch} is not a whole number from 1 on')
+    views = _checked_views(loader)
     # The folder of a segmentation holds label maps and other splits too; others may use a part of theirs.
     part = loader.dataset.type == SEGMENTATION_FOLDER or any(loader.dataset.get(key) for key in PARTS)
     if not part and len(list(islice(_files(loader.dataset), COUNTED_IN_FULL * batch * processes))) == (
             COUNTED_IN_FULL * batch * processes):
         return
     images = len(DATASETS.build(loader.dataset))
-    if images < processes:
-        raise InputError(f'{images} training images are too few for {processes} processes')
+    if images < processes * views:
+        raise InputError(f'{images} training images are too few for {processes} processes'
+                         + (f' and num_views={views}' if views > 1 else ''))
     if images >= batch * processes:
         return
-    loader.batch_size = images // processes
+    loader.batch_size = images // (processes * views) * views
     optimizer = cfg.optim_wrapper.optimizer
     optimizer.lr = optimizer.lr * loader.batch_size / batch
     if int(os.environ.get('RANK', 0)) == 0:
         print_log(f'{images} training image{"" if images == 1 else "s"}: batch_size is {loader.batch_size} instead of '
                   f'{batch}, and the learning rate {optimizer.lr:.3g}, in the same proportion', logger='current')
+
+
+def _checked_views(loader: ConfigDict) -> int:
+    """How many crops are taken of an image that has been decoded."""
+    views = (loader.get('sampler') or {}).get('num_views', 1)
+    if views > 1 and not any(step.get('type') == 'mae_mm.LoadCrop' for step in steps_of(loader.dataset.pipeline)):
+        raise InputError(f'num_views={views} has no effect without mae_mm.LoadCrop in the training pipeline')
+    if loader.batch_size % views:
+        raise InputError(f'num_views={views} does not divide train_dataloader.batch_size={loader.batch_size}: all '
+                         'views of an image are in one batch')
+    return views
 
 
 def _check_normalisation(cfg: Config) -> None:

@@ -10,6 +10,7 @@ from mmengine.logging import print_log
 from mmpretrain.datasets import CustomDataset
 
 from ..errors import InputError
+from .broken import Replacing
 from .files import check_file
 from .reading import IMAGE_SUFFIXES, other_images
 from .shards import Shards, shards_at
@@ -17,7 +18,7 @@ from .shards import Shards, shards_at
 ROW = 'row_in_shards'
 
 
-class FolderDataset(CustomDataset):
+class FilesOrShards(CustomDataset):
     """mmpretrain's, of all images that :mod:`.reading` knows, which tells what it leaves out.
 
     Of images in shards a sample has ``img_bytes``, those of the image's file.
@@ -97,6 +98,10 @@ class FolderDataset(CustomDataset):
         shards, offsets = self.shards.shard_of(rows), self.shards.offset_of(rows)
         order = np.lexsort((offsets, shards))
         return np.split(order, np.flatnonzero(np.diff(shards[order])) + 1)
+
+
+class FolderDataset(Replacing, FilesOrShards):
+    """Images in folders, or in the shards made from them; those that cannot be read may be replaced."""
 
 
 @cache  # once, and not for each split

@@ -24,7 +24,7 @@ class ImageFolder(FolderDataset):
     Args:
         held_out: the share of images that are not trained on (:func:`held_out`).
         split: ``'train'``, or ``'held_out'``; without a share to hold out both are all images.
-        kwargs: those of mmpretrain's ``CustomDataset``.
+        kwargs: those of :class:`.Replacing` and of mmpretrain's ``CustomDataset``.
 
     Raises:
         ValueError: an unknown split, or a single image of which a share is to be held out.

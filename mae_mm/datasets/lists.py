@@ -6,11 +6,12 @@ from mmpretrain.datasets import CustomDataset
 
 from ..errors import InputError
 from ..registry import DATASETS
+from .broken import Replacing
 from .files import check_file
 
 
 @DATASETS.register_module()
-class ListedImages(CustomDataset):
+class ListedImages(Replacing, CustomDataset):
     """Images that an annotation file lists.
 
     It has a line ``path label`` (or ``path,label``) for each image, as Places205's and Places365's lists do, or is

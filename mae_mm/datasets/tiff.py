@@ -2,6 +2,7 @@
 
 Letters in shapes: H W height and width in pixels, C bands.
 """
+import io
 import logging
 import re
 from collections.abc import Iterator
@@ -19,13 +20,16 @@ MAX_PAGES = 1024
 logging.getLogger('tifffile').setLevel(logging.CRITICAL)  # its notes on damage come before the error
 
 
-def tiff_header(path: str) -> tuple[int, int, int, str, float | None, bool]:
+def tiff_header(path: str, content: bytes | None = None) -> tuple[int, int, int, str, float | None, bool]:
     """``(height, width, bands, type of values, no-data value, whether the last band is opacity)``.
+
+    Args:
+        content: of the file, if it has been read already.
 
     Raises:
         ValueError: no TIFF, or one whose pages are not the bands of one image.
     """
-    with _opened(path) as file:
+    with _opened(path, content) as file:
         pages = list(_pages(file, path))
         first = pages[0]
         bands = first.samplesperpixel if len(pages) == 1 else len(pages)
@@ -38,9 +42,9 @@ def tiff_header(path: str) -> tuple[int, int, int, str, float | None, bool]:
                 len(extra) == 1 and extra[0] in ALPHA)
 
 
-def read_tiff(path: str) -> np.ndarray:
+def read_tiff(path: str, content: bytes | None = None) -> np.ndarray:
     """``(H, W, C)``, or ``(H, W)`` of one band, as it is stored; see :func:`tiff_header`."""
-    with _opened(path) as file:
+    with _opened(path, content) as file:
         try:
             planes = [page.asarray() for page in _pages(file, path)]
         except InputError:
@@ -61,9 +65,9 @@ def unreadable(path: str) -> InputError:
     return InputError(f'{path} cannot be read as an image; mend it or remove it')
 
 
-def _opened(path: str) -> tifffile.TiffFile:
+def _opened(path: str, content: bytes | None) -> tifffile.TiffFile:
     try:
-        return tifffile.TiffFile(path)
+        return tifffile.TiffFile(path if content is None else io.BytesIO(content))
     except Exception as error:
         raise unreadable(path) from error
 

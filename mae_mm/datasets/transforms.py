@@ -1,18 +1,23 @@
 """Transforms that the hosts' pipelines lack."""
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import cv2
+import mmcv
 import numpy as np
 from mmcv.transforms import BaseTransform, LoadImageFromFile
+from mmengine import fileio
 
 from ..errors import InputError
 from ..registry import TRANSFORMS
 from .files import check_file
 from .nodata import missing_values
-from .reading import NEED_STATISTICS, Header, check_size, header_or_zeros, read_bands, size_of_bytes
+from .reading import JPEG, NEED_STATISTICS, Header, check_size, header_or_zeros, read_bands
 from .sampling import Draw, seed_all
 from .tiff import unreadable
+
+# How many times smaller -> the flag of it, which saves the work of decoding what is not there.
+SMALLER = {1: 'color', 2: cv2.IMREAD_REDUCED_COLOR_2, 4: cv2.IMREAD_REDUCED_COLOR_4, 8: cv2.IMREAD_REDUCED_COLOR_8}
 
 
 @TRANSFORMS.register_module()
@@ -36,7 +41,9 @@ class SeedSample(BaseTransform):
 class LoadImage(LoadImageFromFile):
     """mmcv's ``LoadImageFromFile``, with a line that names the file where it cannot be read or decoded.
 
-    It takes what the hosts' inferencers give: a path, an array as OpenCV reads it (BGR), or results with ``img``.
+    A file is opened once, and not at all where the results have its content (``img_bytes``): then ``img_path`` is its
+    name in messages. It also takes what the hosts' inferencers give: a path, an array as OpenCV reads it (BGR), or
+    results with ``img``.
 
     Args:
         max_pixels: an image of more is refused before it is decoded.
@@ -55,41 +62,58 @@ class LoadImage(LoadImageFromFile):
         self.max_pixels = max_pixels
         self.bands, self.nodata, self.fill = bands, nodata, fill
 
-    def transform(self, results: dict | str | np.ndarray) -> dict:
+    def transform(self, results: dict | str | np.ndarray) -> dict | None:
+        return self.read(results)
+
+    def read(self, results: dict | str | np.ndarray, shrink: Callable[[Header], int] = lambda _: 1) -> dict | None:
+        """The results with the image.
+
+        Args:
+            shrink: from a header to how many times smaller an 8-bit JPEG is decoded (1, 2, 4 or 8); 1 costs the most.
+        """
         if not isinstance(results, dict):
             results = dict(img=results) if isinstance(results, np.ndarray) else dict(img_path=results)
         path: Any = results.get('img_path')
+        content = results.pop('img_bytes', None)
         if 'img' in results:
             image = results['img']
             image = image if self.bands is None else self._bands_of(image, path)
             return dict(results, img=image, img_path=path, img_shape=image.shape[:2], ori_shape=image.shape[:2])
-        if 'img_bytes' in results:
-            data = results.pop('img_bytes')
-            check_size(path, Header(*size_of_bytes(data)), self.max_pixels)
-            image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
-            if image is None:
-                raise unreadable(path)
-            image = image if self.bands is None else self._bands_of(image[..., ::-1], path)
-            return dict(results, img=image, img_shape=image.shape[:2], ori_shape=image.shape[:2])
         if self.bands is not None:
-            image = self._bands_of(read_bands(path, self.max_pixels), path)
+            image = self._bands_of(read_bands(path, self.max_pixels, content), path, content)
             return dict(results, img=image, img_shape=image.shape[:2], ori_shape=image.shape[:2])
-        check_file(path, 'an image')
-        told = header_or_zeros(path)
+        content = self._content_of(path) if content is None else content
+        told = header_or_zeros(path, content)
         if told.other_than_rgb:
             raise InputError(f'{path}: {told}. {NEED_STATISTICS}')
         check_size(path, told, self.max_pixels)
+        flag = self.color_type
+        if content[:2] == JPEG and flag == 'color' and self.imdecode_backend == 'cv2':
+            flag = SMALLER[shrink(told)]
         try:
-            return super().transform(results)
+            image = mmcv.imfrombytes(content, flag=flag, backend=self.imdecode_backend)
         except (OSError, ValueError, AssertionError, AttributeError, cv2.error) as error:
             raise unreadable(path) from error
+        if image is None:
+            if self.ignore_empty:
+                return None
+            raise unreadable(path)
+        image = image.astype(np.float32) if self.to_float32 else image
+        return dict(results, img=image, img_shape=image.shape[:2], ori_shape=image.shape[:2])
 
-    def _bands_of(self, image: np.ndarray, path: str | None) -> np.ndarray:
+    def _content_of(self, path: str) -> bytes:
+        check_file(path, 'an image')
+        try:
+            return fileio.get(path, backend_args=self.backend_args)
+        except OSError as error:
+            raise unreadable(path) from error
+
+    def _bands_of(self, image: np.ndarray, path: str | None, content: bytes | None = None) -> np.ndarray:
         """``(H, W, C)`` as float32, with as many bands as there should be, and finite."""
         image = image if image.ndim == 3 else image[..., None]
         if image.shape[2] != self.bands:
             raise InputError(f'{path or "the image"}: {image.shape[2]} bands, and the statistics are of {self.bands}')
-        missing = missing_values(image, self.nodata, path)
+        missing = missing_values(image, self.nodata, path, content)
         pixels = image.astype(np.float32)
         if missing is not None:
             np.copyto(pixels, np.asarray(self.fill, np.float32), where=missing)

@@ -2,6 +2,8 @@
 from collections.abc import Sequence
 from typing import Any
 
+import torch
+from mmengine.device import get_device
 from mmengine.dist import all_reduce_params, get_rank, is_distributed
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
@@ -19,6 +21,8 @@ class SeedStepHook(Hook):
 
     def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
         seed_all(runner.seed, runner.iter, get_rank())
+        if get_device() != 'cpu':
+            torch.manual_seed(torch.initial_seed())  # of all devices
 
 
 @HOOKS.register_module()

@@ -22,11 +22,14 @@ class BandsPreprocessor(OfBands, ClsDataPreprocessor):
 
 @MODELS.register_module()
 class SegPreprocessor(SegDataPreProcessor):
-    """mmseg's, which picks the channels of RGB by a list that every image waits for on a card."""
+    """mmseg's, whose images go to a card while the host goes on; it waits for a list of their channels."""
+
+    _channel_conversion: bool
 
     def __init__(self, **kwargs: Any):
         super().__init__(**kwargs)
-        self.to_rgb, self._channel_conversion = self._channel_conversion, False
+        self.to_rgb = self._channel_conversion
+        self._channel_conversion, self._non_blocking = False, True
 
     def cast_data(self, data: Any) -> Any:
         """What :meth:`forward` does first: mmengine's, and the channels turned."""

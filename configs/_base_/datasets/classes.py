@@ -6,7 +6,8 @@ held_out = 0.2
 
 dataset = dict(_delete_=True, type='mae_mm.ClassFolder', data_root=data_root, held_out=held_out)
 train_dataloader = dict(
-    batch_size=batch_size, dataset=dict(**dataset, split='train', pipeline=_base_.train_pipeline))
+    batch_size=batch_size, dataset=dict(**dataset, split='train', on_broken=_base_.on_broken,
+                                        max_broken=_base_.max_broken, pipeline=_base_.train_pipeline))
 val_dataloader = dict(
     batch_size=batch_size, dataset=dict(**dataset, split='val', pipeline=_base_.test_pipeline))
 test_dataloader = val_dataloader

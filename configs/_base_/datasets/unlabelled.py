@@ -3,15 +3,15 @@ data_root = 'data/images'
 img_size = 224
 batch_size = 64
 held_out = 0.05
+num_views = 1  # crops of an image for each time that it is decoded; they are in one batch, and an epoch counts each
+on_broken = 'stop'  # at an image that cannot be read; 'replace': name it once, and train on another one in its place
+max_broken = 0.01  # the share of the images that may be replaced
 
 load = [dict(type='LoadImageFromFile', _scope_='mae_mm')]
-pack = [dict(type='PackInputs')]
+pack = [dict(type='mae_mm.PackInputs')]
 train_pipeline = [
     dict(type='mae_mm.SeedSample'),
-    *load,
-    dict(type='RandomResizedCrop', scale=img_size, crop_ratio_range=(0.2, 1.0), backend='pillow',
-         interpolation='bicubic'),
-    dict(type='RandomFlip', prob=0.5),
+    dict(type='mae_mm.LoadCrop', size=img_size, area=(0.2, 1.0)),
     *pack,
 ]
 test_pipeline = [
@@ -28,8 +28,8 @@ train_dataloader = dict(
     persistent_workers=True,
     collate_fn=dict(type='default_collate'),
     drop_last=True,
-    sampler=dict(type='mae_mm.EpochSampler', shuffle=True),
-    dataset=dict(**dataset, split='train', pipeline=train_pipeline))
+    sampler=dict(type='mae_mm.EpochSampler', shuffle=True, num_views=num_views),
+    dataset=dict(**dataset, split='train', on_broken=on_broken, max_broken=max_broken, pipeline=train_pipeline))
 val_dataloader = dict(
     batch_size=batch_size,
     num_workers=4,
