@@ -10,7 +10,7 @@ import tifffile
 from PIL import Image
 
 from mae_mm.apis.inputs import images_in
-from mae_mm.datasets import ImageFolder, LoadImage, folder
+from mae_mm.datasets import ImageFolder, LoadImage, base
 from mae_mm.datasets.files import files_in
 from mae_mm.datasets.labels import read_label
 from mae_mm.datasets.reading import header, read_bands
@@ -136,7 +136,7 @@ def test_a_compression_that_needs_more_is_told(tmp_path, monkeypatch):
 
 def test_folders_take_all_known_images_and_tell_the_others(tmp_path, monkeypatch):
     said = []
-    monkeypatch.setattr(folder, 'print_log', lambda text, **_: said.append(text))
+    monkeypatch.setattr(base, 'print_log', lambda text, **_: said.append(text))
     for name in ('a.webp', 'b.tiff', 'c.npy', 'd.JPG', 'e.heic', 'f.GIF', 'g.gif', 'notes.txt'):
         (tmp_path / name).write_bytes(b'')
     assert len(ImageFolder(data_root=str(tmp_path))) == 4

@@ -20,6 +20,7 @@ from mmengine.optim import OptimWrapper
 from mae_mm.checkpoint import read_checkpoint
 from mae_mm.checkpoint.background import BackgroundWriter
 from mae_mm.cli.train import resumed_from
+from mae_mm.engine.late import LateOutputs
 from mae_mm.engine.losses import CheckLossHook
 from mae_mm.engine.resume import latest_checkpoint
 from mae_mm.engine.workdir import claimed
@@ -345,20 +346,47 @@ class BreakAt(Hook):
             runner.model.backbone.patch_embed.projection.weight.data.fill_(float('nan'))
 
 
-def test_a_loss_that_is_not_finite_tells_the_gradients_before(epochs, tmp_path, error_of, monkeypatch):
+def read_late(monkeypatch):
+    """As on a card, where the scalars of a step are read while the next one runs."""
+    monkeypatch.setattr('mae_mm.engine.loop._late_outputs', lambda runner: LateOutputs())
+
+
+@pytest.mark.parametrize('at, late', [(5, False), (5, True), (6, True)])  # the sixth is the last of its run
+def test_a_loss_that_is_not_finite_tells_the_gradients_before(epochs, tmp_path, error_of, monkeypatch, at, late):
     monkeypatch.setattr(BreakAt, 'done', False)
-    config = with_hook(epochs[0], tmp_path, "dict(type='mae_mm.BreakAt', at=5)")
+    if late:
+        read_late(monkeypatch)
+    config = with_hook(epochs[0], tmp_path, f"dict(type='mae_mm.BreakAt', at={at})")
     error = error_of(TRAIN, config, '--work-dir', tmp_path / 'w')
-    assert re.search(r'the loss is nan in iteration 5, for .*; the largest gradient before was that of '
+    assert [path.name for path in (tmp_path / 'w').glob('*.pth')] == ['epoch_1.pth']
+    assert re.search(rf'the loss is nan in iteration {at}, for .*; the largest gradient before was that of '
                      r'(backbone|decoder)\.[\w.]+ \(norm [\d.e-]+; .*epoch_1.pth is kept', error)
     log = next((tmp_path / 'w').rglob('*.log')).read_text()
     assert re.search(r'by layer:\n(  [\w.]+ +[\d.e-]+\n)*  backbone.layers.0 +[\d.e-]+\n', log)
 
 
-@pytest.mark.parametrize('at, start', [(5, 'epoch_1.pth'), (2, 'its start')])
-def test_a_run_goes_back_and_leaves_the_batch_out(epochs, tmp_path, capsys, monkeypatch, at, start):
+def test_what_is_read_late_is_the_same(epochs, tmp_path, monkeypatch):
+    def losses(work_dir):
+        lines = next(work_dir.rglob('scalars.json')).read_text().splitlines()
+        return [scalars['loss'] for scalars in map(json.loads, lines) if 'loss' in scalars]
+
+    read_late(monkeypatch)
+    options = '--cfg-options', 'log_processor.window_size=1'
+    assert run_inside(TRAIN, epochs[0], '--work-dir', tmp_path / 'late', *options) == 0
+    same_weights(tmp_path / 'late' / 'epoch_2.pth', epochs[1] / 'epoch_2.pth')
+    monkeypatch.undo()
+    assert run_inside(TRAIN, epochs[0], '--work-dir', tmp_path / 'now', *options) == 0
+    late, now = losses(tmp_path / 'late'), losses(tmp_path / 'now')
+    assert len(now) > 2 and late[-2:] == now[-3:-1]
+
+
+@pytest.mark.parametrize('at, start, late', [
+    (5, 'epoch_1.pth', False), (2, 'its start', False), (2, 'its start', True)])
+def test_a_run_goes_back_and_leaves_the_batch_out(epochs, tmp_path, capsys, monkeypatch, at, start, late):
     """As a run from the same checkpoint that makes no step with that batch."""
     monkeypatch.setattr(BreakAt, 'done', False)
+    if late:
+        read_late(monkeypatch)
     config = with_hook(epochs[0], tmp_path, f"dict(type='mae_mm.BreakAt', at={at})")
     assert run_inside(TRAIN, config, '--work-dir', tmp_path / 'w', '--cfg-options', 'go_back=1') == 0
     assert f'{start}, without these iterations' in ''.join(capsys.readouterr())
@@ -381,10 +409,10 @@ def test_a_run_goes_back_as_often_as_it_is_told(epochs, tmp_path, error_of, monk
 
 def test_two_processes_that_meet_a_bad_loss_count_it_once(tmp_path, monkeypatch):
     monkeypatch.setattr('mae_mm.engine.losses.get_world_size', lambda: 2)
-    runner = SimpleNamespace(iter=3, work_dir=str(tmp_path), optim_wrapper=SimpleNamespace(_accumulative_counts=2))
+    runner = SimpleNamespace(work_dir=str(tmp_path), optim_wrapper=SimpleNamespace(_accumulative_counts=2))
     for _ in range(2):
         with pytest.raises(Stopped, match='the loss is nan; --resume goes on without these iterations'):
-            CheckLossHook(go_back=1)._leave_out(runner, 'the loss is nan')
+            CheckLossHook(go_back=1)._leave_out(runner, 3, 'the loss is nan')
     assert json.loads((tmp_path / 'left_out.json').read_text()) == [[2, 3]]
 
 

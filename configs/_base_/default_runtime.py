@@ -5,6 +5,8 @@ custom_imports = dict(imports=['mae_mm'], allow_failed_imports=False)
 bands = None  # which band of the checkpoint each one starts from, None for a new one: [2, 1, 0, None, None]
 picture_bands = None  # shown as red, green and blue; None: the first three
 
+# compile=True compiles the model's parts; so do options of torch.compile, as compile=dict(mode='reduce-overhead').
+
 env_cfg = dict(
     cudnn_benchmark=True,
     mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0),

@@ -3,6 +3,7 @@ import resource
 import tempfile
 import time
 from collections import Counter
+from hashlib import sha256
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from ..config.settle import settle
 from ..config.shapes import check_shapes
 from ..datasets import LoadCrop
 from ..engine.runner import Runner, build_runner
+from ..engine.summary import counted
 from ..errors import InputError
 from ..progress import progress_of
 
@@ -74,14 +76,18 @@ def look_through(dataset: Any) -> dict[str, Any]:
     of_hash: dict[str, list[str]] = {}
     classes: Counter[int] = Counter()
     broken = []
+    shards = getattr(dataset, 'shards', None)
     with progress_of(len(dataset)) as progress:
         for i in range(len(dataset)):
             results = dataset.get_data_info(i)
             path = results['img_path']
             try:
+                results = results if shards is None else dataset.with_bytes(results)
+                data = results.get('img_bytes')
                 for step in steps:
                     results = step(results)
-                of_hash.setdefault(file_hash(path, 'sha256'), []).append(path)
+                digest = file_hash(path, 'sha256') if data is None else sha256(data).hexdigest()
+                of_hash.setdefault(digest, []).append(path)
                 sizes['{}x{}'.format(*results['img'].shape[:2])] += 1
                 if 'gt_seg_map' in results:
                     values, counts = np.unique(results['gt_seg_map'], return_counts=True)
@@ -93,7 +99,8 @@ def look_through(dataset: Any) -> dict[str, Any]:
             progress.update()
     names = (getattr(dataset, 'metainfo', None) or {}).get('classes') or ()
     copies = [paths for paths in of_hash.values() if len(paths) > 1]
-    return dict(images=len(dataset), sizes=dict(sizes.most_common(SHOWN)), different_sizes=len(sizes),
+    return dict(images=len(dataset), shards=0 if shards is None else len(dataset.by_shard()),
+                sizes=dict(sizes.most_common(SHOWN)), different_sizes=len(sizes),
                 classes={name: classes.get(i, 0) for i, name in enumerate(names)},
                 cannot_be_used=broken, copies=copies, hashes=list(of_hash))
 
@@ -127,7 +134,8 @@ def lines_of(report: dict[str, Any]) -> list[str]:
     lines = []
     for name, told in report['data'].items():
         sizes = ', '.join(f'{size} ({count})' for size, count in told['sizes'].items())
-        lines.append(f'{name}: {told["images"]} images; sizes (height x width) {sizes}'
+        shards = f' in {counted(told["shards"], "shard")}' if told['shards'] else ''
+        lines.append(f'{name}: {told["images"]} images{shards}; sizes (height x width) {sizes}'
                      + (f' and {told["different_sizes"] - SHOWN} more' if told['different_sizes'] > SHOWN else ''))
         total = sum(told['classes'].values())
         if total:

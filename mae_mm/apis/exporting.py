@@ -67,7 +67,7 @@ class Exportable(nn.Module):
 
     def _normalise(self, images: Tensor) -> Tensor:
         preprocessor: Any = self.model.data_preprocessor
-        turns = getattr(preprocessor, '_channel_conversion', getattr(preprocessor, 'to_rgb', False))
+        turns = any(getattr(preprocessor, name, False) for name in ('_channel_conversion', 'to_rgb'))
         of_bands = isinstance(preprocessor, OfBands)
         if images.shape[1] == 3 and not turns and not of_bands:  # trained on images as they are loaded: BGR
             images = images.flip(1)

@@ -15,6 +15,7 @@ COMMANDS = {
     'features': 'write the features of images as arrays',
     'knn': 'accuracy of the nearest neighbours of frozen features',
     'probe': 'accuracy of a linear classifier on frozen features',
+    'shards': 'write images into tar files that a data_root can be, or verify these',
     'stats': 'mean and deviation of each band of a folder of images',
     'export': 'write a model as ONNX or as a program of torch.export',
     'convert': 'write weights under the names of another project',

@@ -9,9 +9,10 @@ from mmengine.config import Config, ConfigDict
 from mmengine.logging import print_log
 
 from ..checkpoint.reading import meta_of, read_checkpoint
-from ..datasets.files import check_file, files_in
+from ..datasets.files import check_file
 from ..datasets.nodata import NAN
 from ..datasets.reading import IMAGE_SUFFIXES, MAX_BANDS, NEED_STATISTICS, header_or_zeros
+from ..datasets.scans import each_name
 from ..errors import InputError
 from ..progress import tell
 from .stored import parsed
@@ -75,7 +76,7 @@ def _first_image(cfg: Config) -> str | None:
     inner = 'images' if dataset.get('type') == 'mae_mm.SegmentationFolder' else ''
     folder = os.path.join(dataset.get('data_root') or '', inner)
     try:
-        return next((os.path.join(folder, name) for name in files_in(folder)
+        return next((os.path.join(folder, name) for name in each_name(folder)
                      if name.lower().endswith(IMAGE_SUFFIXES)), None)
     except InputError:
         return None

@@ -7,9 +7,11 @@ from typing import Any
 from mmengine.config import Config, ConfigDict
 from mmengine.registry import DATASETS, init_default_scope
 
-from ..datasets.files import check_folder, files_in
+from ..datasets.files import check_folder
 from ..datasets.pairs import check_sizes, stems_in
 from ..datasets.reading import IMAGE_SUFFIXES
+from ..datasets.scans import each_name
+from ..datasets.shards import shards_at
 from ..errors import InputError
 from .bands import LOOKED_AT, check_bands
 from .class_checks import check_class_folders
@@ -47,10 +49,11 @@ def _check_folder(cfg: Config, loader: str, dataset: ConfigDict) -> None:
     folder = os.path.join(dataset.get('data_root') or '', prefix).rstrip(os.sep)
     suffixes = tuple(dataset.get('extensions', IMAGE_SUFFIXES))
     try:
-        check_folder(folder)
+        if shards_at(folder) is None:
+            check_folder(folder)
     except InputError as error:
         raise InputError(f'{error} ({loader}); --cfg-options data_root=DIR says where the images are') from None
-    images = (os.path.join(folder, name) for name in files_in(folder) if name.lower().endswith(suffixes))
+    images = (os.path.join(folder, name) for name in each_name(folder) if name.lower().endswith(suffixes))
     first = list(islice(images, LOOKED_AT))
     if not first:
         raise InputError(f'{folder}: no images there ({loader}); known are {", ".join(suffixes)}')

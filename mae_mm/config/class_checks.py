@@ -54,6 +54,8 @@ def _check_overlap(loader: str, paths: Sequence[str], trained: dict[str, str]) -
 
 
 def _tell_strays(found: ClassFolder) -> None:
+    if found.shards is not None:
+        return
     names = sorted(entry.name for entry in os.scandir(found.img_prefix)
                    if entry.name[0] != '.' and not is_folder(entry) and found.is_valid_file(entry.name))
     if names:

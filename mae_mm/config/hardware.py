@@ -13,12 +13,15 @@ from mmengine.logging import print_log
 from ..errors import InputError
 from .reading import LOADERS
 
+FUSED = ('Adam', 'AdamW', 'SGD')  # optimizers that have one kernel for all parameters
+
 
 def fit_to_hardware(cfg: Config, launcher: str) -> None:
     """Change a config in place so that it runs here, and join the processes that the launcher started.
 
     Data loaders get no more workers than a process has cores and, where there is an accelerator, page-locked memory;
-    mixed precision of ``dtype='auto'`` is bfloat16 where the card has it, else float16. Without an accelerator: mixed
+    mixed precision of ``dtype='auto'`` is bfloat16 where the card has it, else float16, and the optimizer is PyTorch's
+    fused one. Without an accelerator, and on Apple's: mixed
     precision becomes float32 (one warning), SyncBN becomes BN with synchronised buffers, and processes talk through
     gloo.
 
@@ -36,9 +39,16 @@ def fit_to_hardware(cfg: Config, launcher: str) -> None:
             if get_device() != 'cpu':
                 cfg[name].setdefault('pin_memory', True)
     wrapper = cfg.get('optim_wrapper', {})
-    if get_device() != 'cpu':
-        if wrapper.get('dtype') == 'auto':
-            wrapper.dtype = 'bfloat16' if torch.cuda.is_available() and torch.cuda.is_bf16_supported() else 'float16'
+    device = get_device()
+    if device == 'cuda':
+        if wrapper.get('dtype') == 'auto':  # emulated, as on Turing, bfloat16 is slower than float32
+            fast = torch.cuda.is_bf16_supported(including_emulation=False)
+            wrapper.dtype = 'bfloat16' if fast else 'float16'
+        if wrapper.get('dtype') == 'bfloat16' and wrapper.get('loss_scale') == 'dynamic':
+            wrapper.loss_scale = dict(enabled=False)  # it has float32's range, and a scaler would wait for each step
+        if wrapper.get('optimizer', {}).get('type') in FUSED:
+            wrapper.optimizer.setdefault('fused', True)
+    if device not in ('cpu', 'mps'):
         return
     if launcher not in ('none', 'pytorch'):
         raise InputError(f'--launcher {launcher} needs an accelerator; on this machine use tools/dist_train.sh')
@@ -47,8 +57,8 @@ def fit_to_hardware(cfg: Config, launcher: str) -> None:
         for key in ('loss_scale', 'dtype'):
             wrapper.pop(key, None)
         if int(os.environ.get('RANK', 0)) == 0:
-            print_log('No accelerator on this machine: mixed precision is off, this runs in float32.',
-                      level=logging.WARNING)
+            why = 'No accelerator on this machine' if device == 'cpu' else 'The accelerator is not a CUDA card'
+            print_log(f'{why}: mixed precision is off, this runs in float32.', level=logging.WARNING)
     _replace_sync_bn(cfg._cfg_dict)
     if launcher == 'pytorch':
         _join_with_gloo(cfg)

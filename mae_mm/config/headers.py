@@ -6,6 +6,7 @@ from typing import Any
 from mmengine.config import Config, ConfigDict
 
 from ..datasets.reading import size_in_header
+from ..datasets.shards import bytes_at
 from ..errors import InputError
 from ..registry import TRANSFORMS
 
@@ -20,9 +21,10 @@ def check_headers(cfg: Config, dataset: ConfigDict, paths: Iterable[str]) -> Non
     """
     patch = _patch_size(cfg.get('model') or {})
     for path in islice(paths, MOST):
-        height, width = size_in_header(path)
+        data = bytes_at(path)
+        height, width = size_in_header(path, data)
         if not height:  # not for Pillow: does what will read it know it?
-            _load(dataset, path)
+            _load(dataset, dict(img_path=path) if data is None else dict(img_path=path, img_bytes=data))
         elif min(height, width) < patch:
             raise InputError(f'{path}: {height}x{width} pixels, and a patch has {patch}x{patch}; scale the image up '
                              'or remove it')
@@ -33,7 +35,7 @@ def _patch_size(model: Any) -> int:
     return backbone.get('patch_size', 16) if backbone.get('type') == 'mae_mm.MAE' else 1
 
 
-def _load(dataset: ConfigDict, path: str) -> None:
+def _load(dataset: ConfigDict, results: dict[str, Any]) -> None:
     for step in dataset.get('pipeline') or ():
         if step.get('type') in ('mae_mm.LoadImage', 'mae_mm.LoadCrop', 'LoadImageFromFile'):
-            TRANSFORMS.build(step)(dict(img_path=path))
+            TRANSFORMS.build(step)(results)

@@ -20,6 +20,7 @@ SECTIONS: dict[str, set[str]] = {
     r'env_cfg': {'cudnn_benchmark', 'mp_cfg', 'dist_cfg', 'resource_limit'},
     r'env_cfg\.mp_cfg': {'mp_start_method', 'opencv_num_threads'},
     r'env_cfg\.dist_cfg': {'backend', 'timeout', 'init_backend'},
+    r'compile': {'mode', 'dynamic', 'fullgraph', 'backend', 'options'},
     r'auto_scale_lr': {'enable', 'base_batch_size'},
     r'model\.train_cfg': {'augments', 'probs'},
     r'model(\.module)?\.test_cfg': {'mode', 'crop_size', 'stride', 'window_batch', 'logits_dtype'},

@@ -9,7 +9,7 @@ from mmengine.config import Config, ConfigDict
 from mmengine.logging import print_log
 from mmengine.registry import DATASETS, init_default_scope
 
-from ..datasets.files import files_in
+from ..datasets.scans import each_name
 from ..errors import InputError, listed
 from .labels import SEGMENTATION_FOLDER, settle_class_weights
 from .reading import datasets_of, steps_of
@@ -162,7 +162,7 @@ def _check_normalisation(cfg: Config) -> None:
 def _files(dataset: ConfigDict) -> Iterator[str]:
     prefix = dataset.get('data_prefix') or ''
     prefix = prefix if isinstance(prefix, str) else prefix.get('img_path', '')
-    yield from files_in(os.path.join(dataset.get('data_root') or '', prefix))
+    yield from each_name(os.path.join(dataset.get('data_root') or '', prefix))
 
 
 def _check_warmup(cfg: Config) -> None:

@@ -18,7 +18,7 @@ def check_shapes(cfg: Config) -> None:
     """
     model = cfg.model.get('module') or cfg.model
     preprocessor = model.get('data_preprocessor') or {}
-    if preprocessor.get('type') == 'SegDataPreProcessor' and not (
+    if preprocessor.get('type') in ('SegDataPreProcessor', 'mae_mm.SegPreprocessor') and not (
             preprocessor.get('size') or preprocessor.get('size_divisor')):
         raise InputError('model.data_preprocessor.size is None, and so is size_divisor: batches need one of them')
     backbone: Any = model.get('backbone') or ConfigDict()

@@ -6,11 +6,14 @@ from collections.abc import Iterator
 from ..errors import InputError
 
 
-def files_in(folder: str) -> Iterator[str]:
+def files_in(folder: str, changed: dict[str, int] | None = None) -> Iterator[str]:
     """Paths of the files in a folder, relative to it, in no order; of folders that are links too.
 
     A folder that several links lead to is entered once, so that links to a folder above end. Hidden files and folders
     are left out. A link that leads nowhere, or a pipe, is among the files: :func:`check_file` tells, when it is read.
+
+    Args:
+        changed: takes the paths of the folders that were looked through, and when each was changed last.
 
     Raises:
         ValueError: a folder that is not there, is a file, or may not be read.
@@ -25,6 +28,8 @@ def files_in(folder: str) -> Iterator[str]:
         if (status.st_dev, status.st_ino) in entered:
             continue
         entered.add((status.st_dev, status.st_ino))
+        if changed is not None:
+            changed[path] = status.st_mtime_ns
         try:
             entries = sorted(os.scandir(path), key=lambda entry: entry.name)
         except PermissionError:

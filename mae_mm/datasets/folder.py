@@ -1,70 +1,24 @@
-"""Folders of images, with and without labels."""
-import logging
+"""Folders of images, with and without labels, on the disk or in shards (:mod:`.shards`)."""
 import os
 from collections import Counter
-from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from mmengine.logging import print_log
-from mmpretrain.datasets import CustomDataset
 from mmpretrain.datasets.categories import IMAGENET_CATEGORIES
 
 from ..errors import InputError, listed
 from ..registry import DATASETS
-from .broken import Replacing
-from .files import check_file, check_folder, files_in, is_folder
-from .reading import IMAGE_SUFFIXES, other_images
+from .base import FolderDataset
+from .scans import names_in
+from .shards import folders_in, is_folder_of_images
 from .splitting import held_out
 
 SPLITS = ('train', 'val')
 
 
-class _Folder(Replacing, CustomDataset):
-    """mmpretrain's, of all images that :mod:`.reading` knows, which tells what it leaves out."""
-
-    def __init__(self, *, extensions: Sequence[str] = IMAGE_SUFFIXES, **kwargs: Any):
-        self.left_out: list[str] = []
-        super().__init__(extensions=extensions, **kwargs)
-
-    def is_valid_file(self, filename: str) -> bool:
-        known = super().is_valid_file(filename)
-        if not known:
-            self.left_out.append(filename)
-        return known
-
-    def load_data_list(self) -> list[dict]:
-        samples = self._listed() if self.ann_file else super().load_data_list()
-        left_out, self.left_out = other_images(self.left_out), []
-        if left_out:
-            _tell_left_out((self.img_prefix or self.data_root).rstrip(os.sep), left_out, ', '.join(IMAGE_SUFFIXES))
-        return samples
-
-    def _listed(self) -> list[dict]:
-        check_file(self.ann_file, 'a list of images')
-        try:
-            samples = super().load_data_list()
-        except ValueError as error:
-            raise InputError(f'{self.ann_file} cannot be read as a list of images{" and labels" * self.with_label}: '
-                             f'{error}') from None
-        if not samples:
-            raise InputError(f'{self.ann_file}: no images there; it has a line for each')
-        number = len(self.CLASSES or ())
-        strange = [sample for sample in samples if number and not 0 <= sample.get('gt_label', 0) < number]
-        if strange:
-            raise InputError(f'{self.ann_file}: label {strange[0]["gt_label"]} of {strange[0]["img_path"]} is not a '
-                             f'class; classes are 0 to {number - 1}')
-        return samples
-
-
-@cache  # once, and not for each split
-def _tell_left_out(folder: str, counts: str, known: str) -> None:
-    print_log(f'{folder}: left out {counts}; known are {known}', logger='current', level=logging.WARNING)
-
-
 @DATASETS.register_module()
-class ImageFolder(_Folder):
+class ImageFolder(FolderDataset):
     """All images in a folder and the folders in it.
 
     Args:
@@ -84,7 +38,7 @@ class ImageFolder(_Folder):
         super().__init__(with_label=False, **kwargs)
 
     def _find_samples(self) -> list[str]:
-        samples = sorted(filter(self.is_valid_file, files_in(self.img_prefix)))
+        samples = list(filter(self.is_valid_file, names_in(self.img_prefix)))
         if not samples:
             raise InputError(f'{self.img_prefix}: no images there; known are {", ".join(sorted(self.extensions))}')
         if not self.held_out:
@@ -104,7 +58,7 @@ class ImageFolder(_Folder):
 
 
 @DATASETS.register_module()
-class ClassFolder(_Folder):
+class ClassFolder(FolderDataset):
     """Images in a folder for each class; the classes are the sorted names.
 
     Args:
@@ -145,7 +99,7 @@ class ClassFolder(_Folder):
         folder = os.path.join(data_root, data_prefix)
         if split:
             folder = os.path.join(data_root, 'train') if has_splits(data_root) else data_root
-        names = class_folders(folder)
+        names = folders_in(folder)
         if len(names) < 2:
             found = f'one class folder, {names[0]}' if names else 'no class folders'
             raise InputError(f'{folder}: {found}, and a classifier needs two or more: {folder}/CLASS/*.jpg'
@@ -153,14 +107,16 @@ class ClassFolder(_Folder):
         return dict(classes=names)
 
     def _find_samples(self) -> list[tuple[str, int]]:
-        folders = class_folders(self.img_prefix)
+        folders = folders_in(self.img_prefix)
         if self.CLASSES is None:
             self._metainfo['classes'] = folders
         strange = set(folders) - set(self.CLASSES)
         if strange:
             raise InputError(f'{self._folder}: folder {listed(sorted(strange))} is not one of the '
                              f'{len(self.CLASSES)} classes ({listed(self.CLASSES)})')
-        found = {name: self._images_of(name) for name in folders}
+        found: dict[str, list[str]] = {name: [] for name in folders}
+        for path in filter(self.is_valid_file, names_in(self.img_prefix, apart=True)):
+            found[path.partition(os.sep)[0]].append(path)
         empty = [name for name, paths in found.items() if not paths]
         if empty:
             raise InputError(f'{self._folder}: no images of class {listed(empty)}; add some, or remove the folder')
@@ -175,10 +131,6 @@ class ClassFolder(_Folder):
             chosen += [(paths[i * len(paths) // count], label) for i in range(count)]
         return chosen
 
-    def _images_of(self, name: str) -> list[str]:
-        paths = filter(self.is_valid_file, files_in(os.path.join(self.img_prefix, name)))
-        return [os.path.join(name, path) for path in sorted(paths)]
-
     def _side(self, name: str, paths: list[str]) -> list[str]:
         """Of the images of a class, those of this split."""
         if self.held_out is None:
@@ -190,16 +142,6 @@ class ClassFolder(_Folder):
         return [path for path in paths if (path in chosen) == (self.split == 'val')]
 
 
-def class_folders(folder: str) -> tuple[str, ...]:
-    """The names of the folders in a folder, sorted, without hidden ones.
-
-    Raises:
-        ValueError: there is no such folder, or it may not be read.
-    """
-    check_folder(folder)
-    return tuple(sorted(entry.name for entry in os.scandir(folder) if entry.name[0] != '.' and is_folder(entry)))
-
-
 def has_splits(data_root: str) -> bool:
     """Whether a folder has its own ``train`` and ``val``.
 
@@ -207,8 +149,8 @@ def has_splits(data_root: str) -> bool:
         ValueError: there is one of them alone, with class folders in it.
     """
     folders = {split: os.path.join(data_root, split) for split in SPLITS}
-    there = [split for split, folder in folders.items() if os.path.isdir(folder)]
-    if len(there) == 1 and class_folders(folders[there[0]]):
+    there = [split for split, folder in folders.items() if is_folder_of_images(folder)]
+    if len(there) == 1 and folders_in(folders[there[0]]):
         other, = set(SPLITS) - set(there)
         raise InputError(f'{data_root}: there is a folder {there[0]} and no folder {other}; add it, or hold out a '
                          f'share of the one that is there: data_root={folders[there[0]]}')
@@ -223,7 +165,7 @@ def imagenet_synsets() -> dict[str, int]:
 
 
 @DATASETS.register_module()
-class ImageNetFolder(_Folder):
+class ImageNetFolder(FolderDataset):
     """ImageNet-1K and what is tested with its classes: images in folders named by WordNet ids, at any depth.
 
     A folder of some of the classes alone (ImageNet-A and -R) keeps the numbers that they have in ImageNet-1K;
@@ -235,7 +177,7 @@ class ImageNetFolder(_Folder):
     METAINFO = {'classes': IMAGENET_CATEGORIES}
 
     def _find_samples(self) -> list[tuple[str, int]]:
-        paths = sorted(filter(self.is_valid_file, files_in(self.img_prefix)))
+        paths = list(filter(self.is_valid_file, names_in(self.img_prefix)))
         numbers = imagenet_synsets()
         folders = [os.path.basename(os.path.dirname(path)) for path in paths]
         strange = [name or path for name, path in zip(folders, paths, strict=True) if name not in numbers]

@@ -117,9 +117,9 @@ def header_or_zeros(path: str, content: bytes | None = None) -> Header:
         return Header()
 
 
-def size_in_header(path: str) -> tuple[int, int]:
+def size_in_header(path: str, content: bytes | None = None) -> tuple[int, int]:
     """``(height, width)`` of an image file, which is not decoded; zeros if nothing here knows the format."""
-    return header_or_zeros(path)[:2]
+    return header_or_zeros(path, content)[:2]
 
 
 def _source(path: str, content: bytes | None) -> Any:

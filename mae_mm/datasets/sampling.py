@@ -8,7 +8,7 @@ any number of workers.
 import itertools
 import math
 import random
-from collections.abc import Iterable, Iterator, Sized
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -53,13 +53,49 @@ class Draw(int):
         return draw
 
 
+class _Order:
+    """Random orders of a data set's samples, each a function of a seed.
+
+    Args:
+        window: None for orders in which each is as likely as any other. A number for samples in shards: shard after
+            shard, these in random order, shuffled within so many samples. A disk then reads almost from a shard's
+            beginning to its end. Windows of several shards mix them.
+    """
+
+    def __init__(self, dataset: Any, window: int | None, shuffle: bool):
+        if window is not None and (not isinstance(window, int) or window < 1 or not shuffle):
+            raise InputError(f'sampler.window={window} is not a whole number from 1 on' if shuffle else
+                             'sampler.window is for shuffle=True')
+        self.size, self.window = len(dataset), window
+        if window is not None and not hasattr(dataset, 'by_shard'):
+            raise InputError(f'sampler.window is for data sets in shards, and {type(dataset).__name__} is none')
+        self.shards: list[np.ndarray] = dataset.by_shard() if window is not None else []
+
+    def of(self, seed: int) -> torch.Tensor:
+        generator = torch.Generator().manual_seed(seed)
+        if self.window is None:
+            return torch.randperm(self.size, generator=generator)
+        shards = torch.randperm(len(self.shards), generator=generator)
+        order = np.concatenate([self.shards[i] for i in shards])
+        keys = torch.randperm(self.size, generator=generator).numpy()
+        return torch.from_numpy(order[np.lexsort((keys, np.arange(self.size) // self.window))])
+
+
 @DATA_SAMPLERS.register_module()
 class ResumableSampler(InfiniteSampler):
     """mmengine's ``InfiniteSampler`` that can start anywhere without reading what came before.
 
     Sample n of all processes together is the same whatever their number. Yields :class:`Draw`.
+
+    Args:
+        window: of samples in shards, to read these almost in their order; see :class:`_Order`.
+        kwargs: those of mmengine's.
     """
     start = 0  # draws of all processes together that are left out
+
+    def __init__(self, dataset: Any, shuffle: bool = True, window: int | None = None, **kwargs: Any):
+        super().__init__(dataset, shuffle, **kwargs)
+        self.order = _Order(dataset, window, shuffle)
 
     def start_at(self, draws: int, seed: int) -> None:
         """Go on after so many draws of all processes in a run with this seed."""
@@ -70,8 +106,7 @@ class ResumableSampler(InfiniteSampler):
         for number in itertools.count(self.start + self.rank, self.world_size):
             round_, place = divmod(number, self.size)
             if self.shuffle and round_ != round_of_order:
-                generator = torch.Generator().manual_seed(self.seed + round_)
-                order, round_of_order = torch.randperm(self.size, generator=generator), round_
+                order, round_of_order = self.order.of(self.seed + round_), round_
             yield Draw(int(order[place]), key=(self.seed, number))
 
 
@@ -83,17 +118,20 @@ class EpochSampler(DefaultSampler):
         num_views: so many draws of one image follow each other, so that it is decoded once for them
             (:class:`.LoadCrop`). An epoch has as many draws whatever this is: it goes through one image in
             ``num_views``, and so many epochs together through all of them.
-        kwargs: those of mmengine's sampler.
+        window: of samples in shards, to read these almost in their order; see :class:`_Order`.
+        kwargs: those of mmengine's.
 
     Raises:
         ValueError: ``num_views`` is not a whole number from 1 on.
     """
     start = 0  # draws of all processes together that are left out of an epoch
 
-    def __init__(self, dataset: Sized, *, num_views: int = 1, **kwargs: Any):
+    def __init__(self, dataset: Any, shuffle: bool = True, num_views: int = 1, window: int | None = None,
+                 **kwargs: Any):
         if not isinstance(num_views, int) or num_views < 1:
             raise InputError(f'num_views={num_views} is not a whole number from 1 on')
-        super().__init__(dataset, **kwargs)
+        super().__init__(dataset, shuffle, **kwargs)
+        self.order = _Order(dataset, window, shuffle)
         self.num_views = num_views
         self.images = math.ceil(len(dataset) / num_views)  # of an epoch
         if num_views > 1:
@@ -112,7 +150,7 @@ class EpochSampler(DefaultSampler):
         round_, part = divmod(self.epoch, self.num_views)
         order = torch.arange(len(self.dataset))
         if self.shuffle:
-            order = torch.randperm(len(order), generator=torch.Generator().manual_seed(self.seed + round_))
+            order = self.order.of(self.seed + round_)
         order = _repeated(order, self.images * self.num_views)[part * self.images:(part + 1) * self.images]
         return _repeated(order, self.total_size // self.num_views)[self.rank::self.world_size]
 

@@ -15,7 +15,8 @@ from mmengine.runner.loops import _InfiniteDataloaderIterator
 from ..datasets import EpochSampler, ResumableSampler
 from ..errors import InputError
 from ..registry import LOOPS
-from .losses import left_out
+from .late import LateOutputs
+from .losses import left_out, scale_of
 
 
 def _need(sampler: object, kind: type) -> None:
@@ -28,12 +29,23 @@ def _batch_of_all(loader: Any) -> int:
     return loader.batch_size * get_world_size()
 
 
+def _late_outputs(runner: Any) -> LateOutputs | None:
+    """None where nothing waits: on a CPU, and where a scaler of the loss has to look at each step anyway."""
+    on_card = next(runner.model.parameters()).is_cuda
+    return LateOutputs() if on_card and scale_of(runner.optim_wrapper) is None else None
+
+
 def _run_iter(loop: Any, idx: int, data_batch: Any) -> None:
-    """mmengine's, without a step in the iterations that a run leaves out since it went back."""
+    """mmengine's, without a step in the iterations that a run leaves out since it went back.
+
+    On a card the hooks after a step get the scalars of the one before (:class:`LateOutputs`).
+    """
     runner = loop.runner
     runner.call_hook('before_train_iter', batch_idx=idx, data_batch=data_batch)
     outputs = {} if loop._iter in loop.left_out else runner.model.train_step(
         data_batch, optim_wrapper=runner.optim_wrapper)
+    if loop.late is not None:
+        outputs = loop.late.swap(outputs, loop._iter, data_batch)
     runner.call_hook('after_train_iter', batch_idx=idx, data_batch=data_batch, outputs=outputs)
     loop._iter += 1
 
@@ -47,9 +59,11 @@ class EpochBasedTrainLoop(_EpochBasedTrainLoop):
     """
     samples = 0
     left_out: Collection[int] = ()
+    late: LateOutputs | None = None
 
     def run(self) -> None:
         self.left_out = set(chain(*left_out(self.runner.work_dir)))
+        self.late = _late_outputs(self.runner)
         if self._iter:
             _need(self.dataloader.sampler, EpochSampler)
             self.dataloader.sampler.seed = self.runner.seed
@@ -81,9 +95,11 @@ class IterBasedTrainLoop(_IterBasedTrainLoop):
     """
     samples = 0
     left_out: Collection[int] = ()
+    late: LateOutputs | None = None
 
     def run(self) -> None:
         self.left_out = set(chain(*left_out(self.runner.work_dir)))
+        self.late = _late_outputs(self.runner)
         sampler = self.dataloader.sampler
         batch = _batch_of_all(self.dataloader)
         if self._iter:

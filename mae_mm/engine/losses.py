@@ -48,7 +48,8 @@ def forget_left_out(work_dir: str) -> None:
 class CheckLossHook(Hook):
     """Stops a run whose loss is not finite, before anything is saved, and names the images of the batch.
 
-    The log then has the norms of the gradients by layer in the last step that was finite. Where the loss is scaled
+    On a card the loss is read while the next step runs, and before a checkpoint is saved. The log then has the norms
+    of the gradients by layer in the last step that was finite. Where the loss is scaled
     (float16), a step that overflows is none: the scaler leaves it out, and the log's means leave its loss out.
 
     Args:
@@ -64,10 +65,10 @@ class CheckLossHook(Hook):
         self.skips, self.go_back = skips, go_back
         self.in_a_row = self.skipped = 0
         self.scale: float | None = None
-        self.norms: deque[dict[str, Tensor]] = deque(maxlen=2)  # of the parameters' gradients, in the last steps
+        self.norms: deque[dict[str, Tensor]] = deque(maxlen=3)  # of the parameters' gradients, in the last steps
 
     def before_train(self, runner: Any) -> None:
-        self.scale = _scale_of(runner.optim_wrapper)
+        self.scale = scale_of(runner.optim_wrapper)
         named = dict(runner.model.named_parameters())
 
         def note(*_: Any) -> None:
@@ -80,14 +81,31 @@ class CheckLossHook(Hook):
                          outputs: dict | None = None) -> None:
         outputs = outputs if outputs is not None else {}
         loss = torch.as_tensor(outputs.get('loss', 0.)).item()
-        scale = _scale_of(runner.optim_wrapper)
+        scale = scale_of(runner.optim_wrapper)
         if scale is None and math.isfinite(loss):
             return
         if scale is not None and self._survives(runner, loss, scale):
             if not math.isfinite(loss):
                 outputs.clear()
             return
-        self._stop(runner, loss, data_batch['data_samples'])
+        self._stop(runner, loss, getattr(outputs, 'iteration', runner.iter),
+                   getattr(outputs, 'data_batch', data_batch)['data_samples'])
+
+    def before_save_checkpoint(self, runner: Any, checkpoint: dict) -> None:
+        self._look(runner)
+
+    def before_val(self, runner: Any) -> None:
+        self._look(runner)
+
+    def after_train(self, runner: Any) -> None:
+        self._look(runner)
+
+    def _look(self, runner: Any) -> None:
+        """At the last step, whose loss is still to be read."""
+        late = getattr(runner._train_loop, 'late', None)
+        outputs = late.read() if late else None
+        if outputs and not math.isfinite(outputs.get('loss', 0.)):
+            self._stop(runner, outputs['loss'], outputs.iteration, outputs.data_batch['data_samples'])
 
     def _survives(self, runner: Any, loss: float, scale: float) -> bool:
         """Whether a run with a scaled loss goes on: the scaler leaves out steps that overflow, and scales less."""
@@ -100,16 +118,16 @@ class CheckLossHook(Hook):
                                f'loss is scaled by {scale:g} now')
         return self.in_a_row < self.skips
 
-    def _stop(self, runner: Any, loss: float, samples: Sequence[Any]) -> None:
+    def _stop(self, runner: Any, loss: float, place: int, samples: Sequence[Any]) -> None:
         paths = [str(sample.get('img_path')) for sample in samples]
-        iteration = runner.iter + 1
+        iteration = place + 1
         what = (f'{self.in_a_row} iterations in a row overflow, the last of them {iteration}' if self.in_a_row else
                 f'the loss is {loss} in iteration {iteration}')
         runner.logger.error(f'{what}, for: {", ".join(paths)}')
         more = f' and {len(paths) - 4} more, which the log names' if len(paths) > 4 else ''
         told = f'{what}, for {", ".join(paths[:4])}{more}{self._largest(runner)}'
         if len(left_out(runner.work_dir)) < self.go_back:
-            self._leave_out(runner, told)
+            self._leave_out(runner, place, told)
         last = runner.message_hub.runtime_info.get('last_ckpt')
         kept = f'{last} is kept, and --resume goes on from there' if last else 'there is no checkpoint yet'
         raise InputError(f'{told}; {kept}; check these images, or lower the learning rate')
@@ -128,11 +146,11 @@ class CheckLossHook(Hook):
         layer = max(norms, key=lambda layer: norms[layer])
         return f'; the largest gradient before was that of {layer} (norm {norms[layer]:.3g}; the log has all)'
 
-    def _leave_out(self, runner: Any, told: str) -> None:
+    def _leave_out(self, runner: Any, place: int, told: str) -> None:
         """Note the iterations, whole steps of them, and stop: they are left out when the run goes on."""
         parts = runner.optim_wrapper._accumulative_counts
-        first = runner.iter - max(self.in_a_row - 1, 0)
-        bad = list(range(first // parts * parts, (runner.iter // parts + 1) * parts))
+        first = place - max(self.in_a_row - 1, 0)
+        bad = list(range(first // parts * parts, (place // parts + 1) * parts))
         noted = left_out(runner.work_dir)
         if bad not in noted:  # another process of the run may have done so
             AtomicBackend().put(json.dumps([*noted, bad]).encode(), os.path.join(runner.work_dir, LEFT_OUT))
@@ -148,14 +166,18 @@ class UnlabelledHook(Hook):
 
     def __init__(self) -> None:
         self.number = 0
+        self.last = -1  # iteration of such a batch
 
     def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None,
                          outputs: dict | None = None) -> None:
         labels = [sample.gt_sem_seg.data for sample in data_batch['data_samples']]
-        if any(bool((label != IGNORED).any()) for label in labels):
-            return
-        if outputs is not None:
+        unlabelled = not any(bool((label != IGNORED).any()) for label in labels)
+        before, self.last = self.last, runner.iter if unlabelled else -1
+        place = getattr(outputs, 'iteration', runner.iter)  # on a card the step before
+        if outputs is not None and place in (before, self.last):
             outputs.clear()
+        if not unlabelled:
+            return
         self.number += 1
         if self.number == 1:
             paths = [str(sample.get('seg_map_path')) for sample in data_batch['data_samples']]
@@ -169,7 +191,7 @@ class UnlabelledHook(Hook):
             runner.logger.warning(f'{number} batches had no pixel with a class, and were left out of the means')
 
 
-def _scale_of(optim_wrapper: Any) -> float | None:
+def scale_of(optim_wrapper: Any) -> float | None:
     """What the loss is multiplied with; None where nothing scales it."""
     scaler = getattr(optim_wrapper, 'loss_scaler', None)
     return scaler.get_scale() if scaler is not None and scaler.is_enabled() else None

@@ -18,6 +18,7 @@ from mmengine.registry import OPTIMIZERS
 from mmengine.runner import BaseLoop
 from mmengine.runner import Runner as _Runner
 from mmengine.visualization import LocalVisBackend
+from torch import nn
 
 from ..checkpoint.background import BackgroundWriter
 from ..checkpoint.loading import load_into, start_from, weights_for
@@ -25,6 +26,7 @@ from ..checkpoint.reading import meta_of, read_checkpoint
 from ..errors import Incomplete, InputError
 from ..registry import RUNNERS
 from .checkpoints import CheckpointHook
+from .compiling import compile_model
 from .resume import incomplete
 from .workdir import forgiving, told_once
 from .workers import lost_worker, start_worker
@@ -47,6 +49,7 @@ class Runner(_Runner):
 
     samples_done: int | None = None  # of the run that is resumed: how far its loop was
     checkpoint_writer: BackgroundWriter | None = None  # the checkpoint hook's, while it trains
+    _is_compiled = False
     in_the_way: Sequence[str] = ()  # checkpoints of an earlier run, to be removed before the first step
     _timestamp: str
     _times_taken: ClassVar[set[str]] = set()
@@ -158,13 +161,12 @@ class Runner(_Runner):
             super().save_checkpoint(out_dir, filename, file_client_args, save_optimizer, save_param_scheduler, meta,
                                     by_epoch, backend_args)
             return
-        model = self.model.module if is_model_wrapper(self.model) else self.model
         place = dict(epoch=self.epoch + by_epoch, iter=self.iter + (not by_epoch))
         checkpoint: dict[str, Any] = dict(
             meta=dict({**place, **(meta or {})}, cfg=self.config_text, seed=self.seed,
                       experiment_name=self.experiment_name, time=time.strftime('%Y%m%d_%H%M%S'),
                       mmengine_version=mmengine.__version__),
-            state_dict=model.state_dict(), message_hub=self.message_hub.state_dict())
+            state_dict=self.bare_model.state_dict(), message_hub=self.message_hub.state_dict())
         if hasattr(self.train_dataloader.dataset, 'metainfo'):
             checkpoint['meta']['dataset_meta'] = self.train_dataloader.dataset.metainfo
         if save_optimizer:
@@ -186,6 +188,26 @@ class Runner(_Runner):
             auto_scale_lr = dict(auto_scale_lr, base_batch_size=base)
         super().scale_lr(optim_wrapper, auto_scale_lr)
 
+    def load_or_resume(self) -> None:
+        """mmengine's, in a training and in a test; then ``compile`` of the config is followed."""
+        super().load_or_resume()
+        options = self.cfg.get('compile')
+        if options and not self._is_compiled:
+            compile_model(self.bare_model, **(options if isinstance(options, dict) else {}))
+            self._is_compiled = True
+            self.logger.info('The model is compiled: its first iterations are slow.')
+
+    def _maybe_compile(self, target: str) -> None:
+        """Not mmengine's, which compiles a whole step."""
+
+    @property
+    def bare_model(self) -> nn.Module:
+        """The model itself, in whatever wraps it."""
+        model = self.model
+        while is_model_wrapper(model) or isinstance(model, BaseTTAModel):
+            model = model.module
+        return model
+
     def load_checkpoint(self, filename: str, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """The whole checkpoint, on the CPU; its weights are in the model then.
 
@@ -201,9 +223,7 @@ class Runner(_Runner):
         if isinstance(checkpoint, dict) and 'meta' in checkpoint:
             checkpoint['meta'] = meta_of(checkpoint)  # whatever a file holds there
         self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
-        model = self.model
-        while is_model_wrapper(model) or isinstance(model, BaseTTAModel):
-            model = model.module
+        model = self.bare_model
         weights = weights_for(model, checkpoint, filename)
         training = isinstance(self._train_loop, BaseLoop)
         if training and not self._resume:

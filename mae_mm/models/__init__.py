@@ -9,18 +9,19 @@ from .pretrainer import MaskedAutoencoder, Reconstruction
 from .vit import MAE
 
 if TYPE_CHECKING or not missing('mmseg'):
-    from .heads import UPerHead
+    from .heads import FCNHead, UPerHead
     from .segmentor import EncoderDecoder
 else:
-    UPerHead, EncoderDecoder = (absent(name, 'mmseg', MODELS) for name in ('UPerHead', 'EncoderDecoder'))
+    FCNHead, UPerHead, EncoderDecoder = (
+        absent(name, 'mmseg', MODELS) for name in ('FCNHead', 'UPerHead', 'EncoderDecoder'))
 if TYPE_CHECKING or not missing('mmseg') and not missing('mmpretrain'):
-    from .preprocessing import BandsPreprocessor, BandsSegPreprocessor
+    from .preprocessing import BandsPreprocessor, BandsSegPreprocessor, SegPreprocessor
 else:
-    BandsPreprocessor, BandsSegPreprocessor = (
+    BandsPreprocessor, BandsSegPreprocessor, SegPreprocessor = (
         absent(name, 'mmseg' if missing('mmseg') else 'mmpretrain', MODELS)
-        for name in ('BandsPreprocessor', 'BandsSegPreprocessor'))
+        for name in ('BandsPreprocessor', 'BandsSegPreprocessor', 'SegPreprocessor'))
 
 __all__ = [
-    'MAE', 'BandsPreprocessor', 'BandsSegPreprocessor', 'EncoderDecoder', 'ImagePreprocessor', 'MAEDecoder',
-    'MaskedAutoencoder', 'Reconstruction', 'UPerHead'
+    'MAE', 'BandsPreprocessor', 'BandsSegPreprocessor', 'EncoderDecoder', 'FCNHead', 'ImagePreprocessor', 'MAEDecoder',
+    'MaskedAutoencoder', 'Reconstruction', 'SegPreprocessor', 'UPerHead'
 ]

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError
-from .attention import BiasTable
+from .attention import Bias, BiasTable
 from .position import Grid
 
 
@@ -34,19 +34,18 @@ class LayerAccess:
     num_layers: int
     grid_of: Callable[..., Grid]
     _embed: Callable[[Tensor, Grid], Tensor]
-    _layer: Callable[[int, Tensor, Grid], Tensor]
+    _layer: Callable[[int, Tensor, Bias], Tensor]
+    _biases: Callable[[Grid], list[Bias]]
     layers: Any
     ln1: Any
-    rel_pos_bias: bool
-    _bias: Callable[[int, Grid], Any]
 
     def layer_inputs(self, images: Tensor) -> Iterator[Tensor]:
         """``(B, N, C)``: what each layer reads, and last what comes after them, before the last norm."""
         grid = self.grid_of(*images.shape[2:])
         tokens = self._embed(images, grid)
         yield tokens
-        for i in range(self.num_layers):
-            tokens = self._layer(i, tokens, grid)
+        for i, bias in enumerate(self._biases(grid)):
+            tokens = self._layer(i, tokens, bias)
             yield tokens
 
     def get_intermediate_layers(self, images: Tensor, n: int | Sequence[int] = 1, reshape: bool = False,
@@ -88,7 +87,7 @@ class LayerAccess:
         qkv = block.attn.qkv(block.ln1(tokens)).reshape(B, N, 3, block.attn.num_heads, -1)
         q, k, _ = qkv.permute(2, 0, 3, 1, 4)  # each B K N C/K
         logits = q @ k.transpose(-1, -2) * q.shape[-1]**-.5
-        if self.rel_pos_bias:
-            bias = self._bias(place, self.grid_of(*images.shape[2:]))
+        bias = self._biases(self.grid_of(*images.shape[2:]))[place]
+        if bias is not None:
             logits = logits + (bias.spread() if isinstance(bias, BiasTable) else bias)
         return torch.softmax(logits.float(), dim=-1)

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..checkpoint.grids import CLS_ROWS, Grid, bias_table_rows
-from .attention import BiasTable
+from .attention import BiasTable, exporting
 
 
 def sincos_position(channels: int, grid: Grid) -> Tensor:
@@ -32,11 +32,6 @@ def sincos_position(channels: int, grid: Grid) -> Tensor:
     angles = [coordinate.flatten()[:, None] * frequencies for coordinate in (columns, rows)]  # each h*w C/4
     table = torch.cat([part for angle in angles for part in (angle.sin(), angle.cos())], dim=1)  # h*w C
     return torch.cat([torch.zeros(1, channels), table.float()])[None]
-
-
-def exporting() -> bool:
-    """Whether ``torch.export`` is tracing: what is computed now is no value to keep."""
-    return getattr(torch.compiler, 'is_exporting', bool)()  # older than 2.7, torch does not tell: False
 
 
 def same_grid(source: Grid, target: Grid) -> bool:
@@ -119,6 +114,7 @@ def relative_position_index(grid: Grid, device: torch.device) -> Tensor:
     return _index(grid, device) if exporting() else _kept_index(grid, device)
 
 
+@torch.inference_mode(False)  # what is kept serves training, too
 def _index(grid: Grid, device: torch.device) -> Tensor:
     h, w = grid
     y = torch.arange(h, device=device)[:, None].expand(h, w).flatten()

@@ -21,6 +21,25 @@ class BandsPreprocessor(OfBands, ClsDataPreprocessor):
 
 
 @MODELS.register_module()
+class SegPreprocessor(SegDataPreProcessor):
+    """mmseg's, whose images go to a card while the host goes on; it waits for a list of their channels."""
+
+    _channel_conversion: bool
+
+    def __init__(self, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.to_rgb = self._channel_conversion
+        self._channel_conversion, self._non_blocking = False, True
+
+    def cast_data(self, data: Any) -> Any:
+        """What :meth:`forward` does first: mmengine's, and the channels turned."""
+        data = super().cast_data(data)
+        if self.to_rgb and isinstance(data, dict) and 'inputs' in data:
+            data = dict(data, inputs=[image.flip(0) if len(image) == 3 else image for image in data['inputs']])
+        return data
+
+
+@MODELS.register_module()
 class BandsSegPreprocessor(OfBands, SegDataPreProcessor):
     """mmseg's, which refuses ``mean`` and ``std`` of other than one or three bands.
 

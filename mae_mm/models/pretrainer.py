@@ -85,11 +85,10 @@ class MaskedAutoencoder(BaseModel):
             inputs: ``(B, C, H, W)``.
             ids_shuffle: ``(B, L)`` orders of the patches, the visible ones first; drawn if not given.
         """
-        return {'loss': self._patch_losses(inputs, ids_shuffle).mean()}
+        return {'loss': self._patch_losses(inputs, *self._mask(inputs, ids_shuffle)).mean()}
 
-    def _patch_losses(self, images: Tensor, ids_shuffle: Tensor | None) -> Tensor:
-        """``(B, number of hidden patches)``: mask, encode, decode, compare."""
-        ids_shuffle, num_keep = self._mask(images, ids_shuffle)
+    def _patch_losses(self, images: Tensor, ids_shuffle: Tensor, num_keep: int) -> Tensor:
+        """``(B, number of hidden patches)``: encode, decode, compare. Nothing is drawn, so that it compiles."""
         latent = self.backbone.encode(images, ids_shuffle[:, :num_keep])
         grid = self.backbone.grid_of(*images.shape[2:])
         pred = self.decoder(latent, ids_shuffle, grid, wanted=slice(1 + num_keep, None))
@@ -112,7 +111,7 @@ class MaskedAutoencoder(BaseModel):
         """Give each sample its ``reconstruction_loss``, under a mask that depends on its ``sample_idx`` alone."""
         h, w = self.backbone.grid_of(*inputs.shape[2:])
         orders = torch.stack([order_of_sample(sample.sample_idx, h * w) for sample in data_samples])
-        losses = self._patch_losses(inputs, orders.to(inputs.device)).mean(dim=1)
+        losses = self._patch_losses(inputs, *self._mask(inputs, orders.to(inputs.device))).mean(dim=1)
         for sample, loss in zip(data_samples, losses.tolist(), strict=True):
             sample.reconstruction_loss = loss
         return data_samples

@@ -10,13 +10,17 @@ convolution's products and two products with narrow matrices, and the upsampled 
 
 Letters in shapes: B batch, C channels, O output channels, h w a map's grid, H W the grid that it is upsampled to.
 """
-from collections.abc import Iterator, Sequence
+import functools
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .interpolation import interpolation_matrix
+
 TAPS = 3
+FEW = 1024  # pixels; where an accelerator has fewer, launching the products takes longer than they save
 CHANNELS_LAST = torch.channels_last
 
 
@@ -52,42 +56,79 @@ def conv_of_upsampled(x: Tensor, maps: Sequence[Tensor], weight: Tensor, bias: T
     Returns:
         Tensor: ``(B, O, H, W)``, channels last if ``x`` is.
     """
-    weight, *weights = weight.split([m.shape[1] for m in (x, *maps)], dim=1)
     size = x.shape[2:]
-    out = F.conv2d(x, weight, bias, padding=1)
+    weights = weight.split([m.shape[1] for m in (x, *maps)], dim=1)
+    small = [worth_the_detour(z, size) for z in maps]
+    plain = [x, *(F.interpolate(z, size, mode='bilinear', align_corners=align_corners)
+                  for z, is_small in zip(maps, small, strict=True) if not is_small)]
+    if len(plain) > 1:
+        kept = [part for part, is_small in zip(weights, [False, *small], strict=True) if not is_small]
+        out = F.conv2d(torch.cat(plain, dim=1), weight if len(kept) == len(weights) else torch.cat(kept, dim=1), bias,
+                       padding=1)
+    else:
+        out = F.conv2d(x, weights[0], bias, padding=1)
+    if not any(small):
+        return out
+    detours = [(z, part) for z, part, is_small in zip(maps, weights[1:], small, strict=True) if is_small]
+    add = _add_at_once if x.device.type != 'cpu' else _add_by_taps
     layout = CHANNELS_LAST if out.is_contiguous(memory_format=CHANNELS_LAST) else torch.contiguous_format
+    rows = add(out.permute(0, 2, 3, 1).flatten(2), detours, size, align_corners)  # B H W*O
+    return rows.unflatten(2, (size[1], -1)).permute(0, 3, 1, 2).contiguous(memory_format=layout)
+
+
+def worth_the_detour(z: Tensor, size: Sequence[int]) -> bool:
+    """Whether convolving a map at its own size saves more than the detour costs."""
+    if z.device.type != 'cpu' and size[0] * size[1] < FEW:
+        return False
+    return 2 * z.shape[2] * z.shape[3] <= size[0] * size[1]
+
+
+def _add_by_taps(out: Tensor, detours: Sequence[tuple[Tensor, Tensor]], size: Sequence[int],
+                 align_corners: bool) -> Tensor:
+    """Add to ``(B, H, W*O)`` rows what each map gives through its ``(O, C, 3, 3)`` part of the weight.
+
+    A tap at a time, as its product fits a processor's cache.
+    """
     in_place = not out.requires_grad  # not the first sum of a training step: in a view it would copy the gradient
-    out = out.permute(0, 2, 3, 1).flatten(2)  # B H W*O
-    for z, weight in zip(maps, weights, strict=True):
-        if 2 * z.shape[2] * z.shape[3] > size[0] * size[1]:  # too little grows to be worth the detour
-            upsampled = F.interpolate(z, size, mode='bilinear', align_corners=align_corners)
-            out, in_place = out + F.conv2d(upsampled, weight, padding=1).permute(0, 2, 3, 1).flatten(2), True
-            continue
-        for heighten, rows in _taps(z, weight, size, align_corners, out):
-            out, in_place = out.baddbmm_(heighten, rows) if in_place else torch.baddbmm(out, heighten, rows), True
-    return out.unflatten(2, (size[1], -1)).permute(0, 3, 1, 2).contiguous(memory_format=layout)
+    for z, weight in detours:
+        B, _, h, w = z.shape
+        z = z.contiguous(memory_format=CHANNELS_LAST)
+        heightens, widens = (shifted_interpolation(n, side, align_corners, out.dtype, out.device)
+                             for n, side in zip((h, w), size, strict=True))  # 3 H h and 3 W w
+        for heighten, kernel_row in zip(heightens, weight.permute(2, 3, 0, 1).contiguous(), strict=True):
+            rows = None
+            for widen, tap in zip(widens, kernel_row, strict=True):
+                product = F.conv2d(z, tap[:, :, None, None]).permute(0, 2, 3, 1).flatten(0, 1)  # B*h w O
+                widen = widen.expand(B * h, -1, -1)
+                rows = torch.bmm(widen, product) if rows is None else rows.baddbmm_(widen, product)  # B*h W O
+            assert rows is not None
+            args = heighten.expand(B, -1, -1), rows.view(B, h, -1)
+            out, in_place = out.baddbmm_(*args) if in_place else torch.baddbmm(out, *args), True
+    return out
 
 
-def _taps(z: Tensor, weight: Tensor, size: Sequence[int], align_corners: bool,
-          like: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-    """For each row of the kernel a ``(B, H, h)`` and a ``(B, h, W*O)`` matrix, whose products' sum is the result."""
-    B, _, h, w = z.shape
-    z = z.contiguous(memory_format=CHANNELS_LAST)
-    heightens = _shifted_interpolation(h, size[0], align_corners, like)  # each H h
-    widens = _shifted_interpolation(w, size[1], align_corners, like)  # each W w
-    for heighten, kernel_row in zip(heightens, weight.permute(2, 3, 0, 1).contiguous(), strict=True):
-        rows = None
-        for widen, tap in zip(widens, kernel_row, strict=True):  # a tap at a time, as its product fits the cache
-            product = F.conv2d(z, tap[:, :, None, None]).permute(0, 2, 3, 1).flatten(0, 1)  # B*h w O
-            widen = widen.expand(B * h, -1, -1)
-            rows = torch.bmm(widen, product) if rows is None else rows.baddbmm_(widen, product)  # B*h W O
-        assert rows is not None
-        yield heighten.expand(B, -1, -1), rows.view(B, h, -1)
+def _add_at_once(out: Tensor, detours: Sequence[tuple[Tensor, Tensor]], size: Sequence[int],
+                 align_corners: bool) -> Tensor:
+    """:func:`_add_by_taps` in few large products, two for each map and one for all heights together."""
+    heightens, rows = [], []
+    for z, weight in detours:
+        B, C, h, w = z.shape
+        heighten, widen = (shifted_interpolation(n, side, align_corners, out.dtype, out.device)
+                           for n, side in zip((h, w), size, strict=True))
+        taps = weight.permute(1, 3, 2, 0).flatten(1)  # C 3*3*O, the taps of a column slowest
+        products = (z.permute(0, 2, 3, 1).reshape(-1, C) @ taps).view(B * h, w * TAPS, -1)  # B*h 3w 3*O
+        widen = widen.permute(1, 2, 0).flatten(1).expand(B * h, -1, -1)  # W 3w, the taps of a column side by side
+        wide = torch.bmm(widen, products.to(out.dtype))  # B*h W 3*O
+        rows.append(wide.view(B, h, size[1], TAPS, -1).permute(0, 3, 1, 2, 4))  # B 3 h W O
+        heightens.append(heighten)  # 3 H h
+    heighten = torch.cat(heightens, dim=2).permute(1, 0, 2).flatten(1)  # H 3*(all h)
+    return torch.baddbmm(out, heighten.expand(len(out), -1, -1), torch.cat(rows, dim=2).flatten(1, 2).flatten(2))
 
 
-def _shifted_interpolation(n_in: int, n_out: int, align_corners: bool, like: Tensor) -> list[Tensor]:
-    """For each tap, the ``(n_out, n_in)`` matrix that interpolates along an axis and then moves the tap into place."""
-    unit = torch.eye(n_in, dtype=torch.promote_types(like.dtype, torch.float32), device=like.device)
-    matrix = F.interpolate(unit[None], n_out, mode='linear', align_corners=align_corners)[0].t()
-    padded = F.pad(matrix, (0, 0, 1, 1)).to(like.dtype)  # n_out+2 n_in
-    return [padded[tap:tap + n_out] for tap in range(TAPS)]
+@functools.lru_cache(maxsize=64)
+def shifted_interpolation(n_in: int, n_out: int, align_corners: bool, dtype: torch.dtype,
+                          device: torch.device) -> Tensor:
+    """``(3, n_out, n_in)``: for each tap the matrix that interpolates along an axis and then moves it into place."""
+    with torch.inference_mode(False), torch.no_grad():
+        padded = F.pad(interpolation_matrix(n_in, n_out, align_corners, dtype, device), (0, 0, 1, 1))  # n_out+2 n_in
+        return padded.unfold(0, n_out, 1).transpose(1, 2)  # 3 n_out n_in

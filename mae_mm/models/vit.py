@@ -17,11 +17,12 @@ from ..registry import MODELS
 from . import position
 from .access import LayerAccess, layer_places
 from .architectures import rising_rates, sides_of, sizes_of
-from .attention import BiasTable
+from .attention import Bias, exporting
 from .bias_cache import BiasCache
 from .freezing import parts_to_freeze
 from .grid import OnGrid, initialise_linear, tell_random_weights
 from .layers import ALL, EncoderLayer, PatchEmbed
+from .layout import channels_last
 from .patches import patches_beyond, take_patches
 from .position import Grid
 
@@ -87,8 +88,7 @@ class MAE(LayerAccess, OnGrid):
         embed_dims, num_layers, num_heads, mlp_ratio = sizes.values()
         self.patch_size, self.in_channels = patch_size, in_channels
         self.embed_dims, self.num_layers = embed_dims, num_layers
-        self.rel_pos_bias = rel_pos_bias
-        self.with_cp = with_cp
+        self.rel_pos_bias, self.with_cp = rel_pos_bias, with_cp
         self.out_type = out_type
         self.grid = self.grid_of(*sides_of(img_size))
         self.out_indices = self._checked_outputs(out_indices)
@@ -138,15 +138,18 @@ class MAE(LayerAccess, OnGrid):
             sizes: ``(height, width)`` of each image in pixels if a batch was padded at the right and the bottom; to
                 patches of padding nothing attends. For maps only.
         """
-        grid = self.grid_of(*images.shape[2:])
-        tokens, padding = self._embed(images, grid), None
+        grid, padding = self.grid_of(*images.shape[2:]), None
         if sizes is not None:
             padding = F.pad(patches_beyond(sizes, grid, self.patch_size, images.device), (1, 0))  # B N
-        maps = []
-        for i in range(self.num_layers):
+        return self._maps(images, grid, self._biases(grid), padding)
+
+    def _maps(self, images: Tensor, grid: Grid, biases: Sequence[Bias], padding: Tensor | None) -> tuple[Tensor, ...]:
+        """What :meth:`forward` returns; biases are given, so that it compiles as a whole."""
+        tokens, maps = self._embed(images, grid), []
+        for i, bias in enumerate(biases):
             if i == self.num_layers - 1 and self.out_type != 'featmap':
-                return (self._pool(self._layer(i, tokens, grid, wanted=OUT_TYPES[self.out_type])), )
-            tokens = self._layer(i, tokens, grid, padding=padding)
+                return (self._pool(self._layer(i, tokens, bias, wanted=OUT_TYPES[self.out_type])), )
+            tokens = self._layer(i, tokens, bias, padding=padding)
             if i == self.num_layers - 1:
                 tokens = self.ln1(tokens)
             if i in self.out_indices:
@@ -159,12 +162,9 @@ class MAE(LayerAccess, OnGrid):
         return tokens + self.positions(grid)  # B N C
 
     def _map(self, tokens: Tensor, grid: Grid) -> Tensor:
-        """``(B, N, C)`` to ``(B, C, h, w)``; in inference channels last, which a CPU's convolutions are faster with.
-
-        In training they are not, and a batch norm of float32 is less exact then.
-        """
+        """``(B, N, C)`` to ``(B, C, h, w)``, channels last where :func:`~.layout.channels_last` is faster."""
         patches = tokens[:, 1:].flatten(0, 1).view(-1, *grid, self.embed_dims).permute(0, 3, 1, 2)
-        return patches.contiguous() if torch.is_grad_enabled() else patches
+        return patches if channels_last(patches) else patches.contiguous()
 
     def _pool(self, tokens: Tensor) -> Tensor:
         return self.ln1(tokens[:, 0]) if self.out_type == 'cls_token' else self.fc_norm(tokens.mean(dim=1))  # B C
@@ -190,27 +190,28 @@ class MAE(LayerAccess, OnGrid):
         tokens = torch.cat([self.cls_token.expand(len(images), -1, -1), patches], dim=1)
         tokens = tokens + self.positions(grid)[0, F.pad(ids_keep + 1, (1, 0))]  # B 1+n C
         for i in range(self.num_layers):
-            tokens = self._layer(i, tokens, grid)
+            tokens = self._layer(i, tokens)
         return self.ln1(tokens)
 
-    def _layer(self, i: int, tokens: Tensor, grid: Grid, wanted: slice = ALL, padding: Tensor | None = None) -> Tensor:
+    def _layer(self, i: int, tokens: Tensor, bias: Bias = None, wanted: slice = ALL,
+               padding: Tensor | None = None) -> Tensor:
         if self.with_cp and self.training:
-            return checkpoint(self._run_layer, i, tokens, grid, wanted, padding, use_reentrant=False)
-        return self._run_layer(i, tokens, grid, wanted, padding)
+            return checkpoint(self._run_layer, i, tokens, bias, wanted, padding, use_reentrant=False)
+        return self._run_layer(i, tokens, bias, wanted, padding)
 
-    def _run_layer(self, i: int, tokens: Tensor, grid: Grid, wanted: slice, padding: Tensor | None) -> Tensor:
-        if self.rel_pos_bias:  # whose rows are for all tokens
-            return self.layers[i](tokens, self._bias(i, grid), padding=padding)[:, wanted]
+    def _run_layer(self, i: int, tokens: Tensor, bias: Bias, wanted: slice, padding: Tensor | None) -> Tensor:
+        if bias is not None:  # whose rows are for all tokens
+            return self.layers[i](tokens, bias, padding=padding)[:, wanted]
         return self.layers[i](tokens, wanted=wanted, padding=padding)
 
-    def _bias(self, i: int, grid: Grid) -> Tensor | BiasTable:
-        """Layer i's bias for a grid: a table to learn, or spread and kept where nothing is learned."""
-        table: Tensor = self.layers[i].attn.relative_position_bias_table  # type: ignore[union-attr, assignment]
-        if self.training or torch.is_grad_enabled():
-            return position.relative_position_bias(table, self.grid, grid)
-        if position.exporting():
-            return position.relative_position_bias(table, self.grid, grid).spread()
-        return self._bias_cache.bias(i, table, self.grid, grid)
+    def _biases(self, grid: Grid) -> list[Bias]:
+        """The layers' biases for a grid: tables to learn, or spread and kept where nothing is learned."""
+        if not self.rel_pos_bias:
+            return [None] * self.num_layers
+        tables: list = [layer.attn.relative_position_bias_table for layer in self.layers]  # type: ignore[union-attr]
+        if self.training or torch.is_grad_enabled() or exporting():
+            return [position.relative_position_bias(table, self.grid, grid) for table in tables]
+        return [self._bias_cache.bias(i, table, self.grid, grid) for i, table in enumerate(tables)]
 
     def train(self, mode: bool = True) -> 'MAE':
         # Hooks that swap weights through `.data` (EMA) do so just before a change of mode.

@@ -7,6 +7,7 @@ import numpy as np
 
 from ..datasets.nodata import valid_values
 from ..datasets.reading import header_or_zeros, read_bands
+from ..datasets.shards import bytes_at
 
 STRETCH = (2, 98)  # percentiles of a band that become black and full colour
 
@@ -24,6 +25,9 @@ def read_rgb(path: str, bands: Sequence[int] | None = None, nodata: float | str 
             others the first three, or the first one of fewer.
         nodata: value of pixels without data, which are black.
     """
+    data = bytes_at(path)
+    if data is not None:  # of shards, which are grey or RGB
+        return mmcv.imfrombytes(data, channel_order='rgb')
     if bands is None and not header_or_zeros(path).other_than_rgb:
         return mmcv.imread(path, channel_order='rgb')
     pixels = read_bands(path)

@@ -5,7 +5,7 @@ model = dict(
     _scope_='mmseg',  # for mmengine.hub.get_model
     # Not a variable at the top level: mmengine would put it in the place of a multi-scale test's, which pads.
     data_preprocessor=dict(
-        type='SegDataPreProcessor',
+        type='mae_mm.SegPreprocessor',
         mean=[123.675, 116.28, 103.53],
         std=[58.395, 57.12, 57.375],
         bgr_to_rgb=True,
@@ -22,7 +22,7 @@ model = dict(
         align_corners=False,
         loss_decode=dict(type='CrossEntropyLoss', use_sigmoid=False, loss_weight=1.0)),
     auxiliary_head=dict(
-        type='FCNHead',
+        type='mae_mm.FCNHead',
         in_index=2,
         num_convs=1,
         concat_input=False,

@@ -1,0 +1,232 @@
+"""Making shards of a folder of images: the same bytes of the same folder, however often it was interrupted."""
+import contextlib
+import hashlib
+import json
+import os
+import tarfile
+import zlib
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import IO, Any
+
+import numpy as np
+from filelock import FileLock, Timeout
+from PIL import Image
+
+from ..checkpoint.download import file_hash
+from ..checkpoint.writing import AtomicBackend, whole_file
+from ..datasets.shards import FORMAT, HEAD, INDEX, RECORD, SUFFIX, Shards, read_head
+from ..errors import InputError, listed
+from ..outputs import check_target
+from ..progress import progress_of
+from .shard_plan import Plan, Sample
+
+DONE = '.done.json'  # beside a shard until all are there: what the index will say of it
+LOCK = '.lock'
+SHARD_BYTES = 256 << 20
+SHOWN = 10  # broken images that a message names
+READERS = 8  # files that are read and tried at a time
+
+
+def make_shards(source: str, out: str, shard_bytes: int = SHARD_BYTES, skip_broken: bool = False) -> dict[str, Any]:
+    """Write all images of a folder into shards; what is there already is kept, and what is missing is made.
+
+    Args:
+        shard_bytes: of images in a shard, at most; an image that is larger has one of its own.
+        skip_broken: leave out images that cannot be read.
+
+    Returns:
+        dict: the contents of ``shards.json``.
+
+    Raises:
+        ValueError: a folder without images; one for the shards that has others, or is among the images; broken
+            images, of which all are looked for first; a disk that is full.
+    """
+    check_target(out, [source])
+    plan = Plan(source, shard_bytes)
+    with _alone(out):
+        return _make(plan, out, skip_broken)
+
+
+@contextlib.contextmanager
+def _alone(out: str) -> Iterator[None]:
+    lock = FileLock(os.path.join(out, LOCK))
+    try:
+        os.makedirs(out, exist_ok=True)
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise InputError(f'{out}: another process is making shards there; wait for it') from None
+    except NotImplementedError:  # a file system without locks
+        pass
+    except OSError as error:
+        raise InputError(f'{out} cannot be written: {error.strerror}; choose another folder') from None
+    try:
+        yield
+    finally:
+        lock.release()
+        with contextlib.suppress(FileNotFoundError):
+            os.remove(os.path.join(out, LOCK))
+
+
+def _make(plan: Plan, out: str, skip_broken: bool) -> dict[str, Any]:
+    known, broken = _known(plan, out), []
+    index_lost = _index_is_lost(out)
+    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None  # ours is checked; Pillow's is not for threads
+    try:
+        with progress_of(len(plan)) as progress, ThreadPoolExecutor(READERS) as readers:
+            for name, samples in plan.shards.items():
+                entry = known.get(name)
+                if entry is None or index_lost or not _is_there(os.path.join(out, name), entry):
+                    read = list(readers.map(plan.read, samples))
+                    wrong = [str(data).removeprefix(os.path.join(plan.source, '')) for data in read
+                             if isinstance(data, InputError)]
+                    broken += wrong
+                    if skip_broken or not wrong:
+                        known[name] = _write(out, name, plan, samples, read, entry)
+                progress.update(len(samples))
+    finally:
+        Image.MAX_IMAGE_PIXELS = limit
+    if broken and not skip_broken:
+        more = f'; and {len(broken) - SHOWN} more' if len(broken) > SHOWN else ''
+        raise InputError(f'{plan.source}: {len(broken)} images cannot be put into shards: {"; ".join(broken[:SHOWN])}'
+                         f'{more}. The same command with --skip-broken goes on without them')
+    if index_lost or not os.path.exists(os.path.join(out, HEAD)):
+        _write_index(plan, out, known)
+    for name in plan.shards:
+        if os.path.exists(os.path.join(out, name + DONE)):
+            os.remove(os.path.join(out, name + DONE))
+    return Shards(out).head
+
+
+def _known(plan: Plan, out: str) -> dict[str, dict[str, Any]]:
+    """What is known of the shards that have been made, by their names.
+
+    Raises:
+        ValueError: there are shards of something else.
+    """
+    known = {}
+    found = sorted(os.listdir(out)) if os.path.isdir(out) else []
+    for name in found:
+        if name == HEAD:
+            head = read_head(out)
+            _check_same(head['source'], plan, out, name)
+            return {shard['name']: shard for shard in head['shards']}
+        if name.endswith(DONE):
+            with open(os.path.join(out, name), encoding='utf-8') as file:
+                entry = json.load(file)
+            _check_same(entry['source'], plan, out, name)
+            known[entry['name']] = entry
+    for name in found:
+        if name.endswith(SUFFIX) and name not in known:
+            _check_same(None, plan, out, name)
+    return known
+
+
+def _check_same(source: str | None, plan: Plan, out: str, name: str) -> None:
+    if source != plan.digest:
+        raise InputError(f'{out} has shards already ({name}), not of {plan.source} as it is now, or of '
+                         'another size; choose another folder, or remove them')
+
+
+def _index_is_lost(out: str) -> bool:
+    """Whether there is a ``shards.json`` and not the index that it is of."""
+    if not os.path.exists(os.path.join(out, HEAD)):
+        return False
+    path = os.path.join(out, INDEX)
+    return not os.path.isfile(path) or file_hash(path, 'sha256') != read_head(out)['index']['sha256']
+
+
+def _is_there(path: str, entry: dict[str, Any]) -> bool:
+    return os.path.isfile(path) and os.path.getsize(path) == entry['bytes']
+
+
+def _write(out: str, name: str, plan: Plan, samples: Sequence[Sample], read: Sequence[bytes | InputError],
+           before: dict[str, Any] | None) -> dict[str, Any]:
+    """Write a shard, and beside it what the index will say of it; one that was lost has to be as it was ``before``."""
+    path = os.path.join(out, name)
+    with whole_file(path) as file:
+        tar, members = _Tar(file), {}
+        for sample, data in zip(samples, read, strict=True):
+            if not isinstance(data, InputError):
+                members[sample.name] = (tar.add(sample.member, data), len(data), zlib.crc32(data))
+                if sample.label is not None:
+                    tar.add(f'{sample.key}.cls', str(sample.label).encode())
+        tar.end()
+        entry = dict(name=name, bytes=tar.place, sha256=tar.hash.hexdigest(), images=len(members),
+                     source=plan.digest, members=members)
+        if before is not None and before['sha256'] != entry['sha256']:
+            raise InputError(f'{path} cannot be made again as it was: images of {plan.source} have changed; remove '
+                             f'{out}, and make all shards anew')
+        if not os.path.exists(os.path.join(out, HEAD)):
+            AtomicBackend().put(json.dumps(entry).encode(), path + DONE)
+    return entry
+
+
+class _Tar:
+    """A tar file that holds nothing but names and bytes: no times, owners or permissions of its own."""
+
+    def __init__(self, file: IO[bytes]):
+        self.file, self.hash, self.place = file, hashlib.sha256(), 0
+
+    def put(self, data: bytes) -> None:
+        self.file.write(data)
+        self.hash.update(data)
+        self.place += len(data)
+
+    def add(self, name: str, data: bytes) -> int:
+        """Write a member; where its bytes begin."""
+        info = tarfile.TarInfo(name)
+        info.size = len(data)
+        self.put(info.tobuf(tarfile.GNU_FORMAT, 'utf-8', 'surrogateescape'))
+        begin = self.place
+        self.put(data)
+        self.put(bytes(-len(data) % tarfile.BLOCKSIZE))
+        return begin
+
+    def end(self) -> None:
+        self.put(bytes(2 * tarfile.BLOCKSIZE))
+        self.put(bytes(-self.place % tarfile.RECORDSIZE))
+
+
+def _write_index(plan: Plan, out: str, known: dict[str, dict[str, Any]]) -> None:
+    """``shards.index`` and then ``shards.json``, which makes a folder one of shards."""
+    places = {name: (number, *place) for number, shard in enumerate(plan.shards)
+              for name, place in known[shard]['members'].items()}
+    if not places:
+        raise InputError(f'{plan.source}: none of its {len(plan)} images can be read')
+    names = [os.fsencode(name) for name in sorted(places)]
+    records = np.zeros(len(names), RECORD)
+    records['name_end'] = np.cumsum([len(name) for name in names])
+    for column, values in zip(('shard', 'offset', 'length', 'crc'),
+                              zip(*(places[os.fsdecode(name)] for name in names), strict=True), strict=True):
+        records[column] = values
+    index = records.tobytes() + b''.join(names)
+    AtomicBackend().put(index, os.path.join(out, INDEX))
+    shards = [{key: known[name][key] for key in ('name', 'bytes', 'sha256', 'images')} for name in plan.shards]
+    head = dict(format=FORMAT, source=plan.digest, images=len(names), classes=plan.classes,
+                left_out=len(plan) - len(names), index=dict(sha256=hashlib.sha256(index).hexdigest()), shards=shards)
+    AtomicBackend().put((json.dumps(head, indent=1) + '\n').encode(), os.path.join(out, HEAD))
+
+
+def verify_shards(out: str) -> dict[str, Any]:
+    """Read all shards and compare them with their hashes.
+
+    Returns:
+        dict: the contents of ``shards.json``.
+
+    Raises:
+        ValueError: with all files that are missing, cut short or changed.
+    """
+    head = Shards(out).head
+    wanted = {INDEX: head['index']['sha256'], **{shard['name']: shard['sha256'] for shard in head['shards']}}
+    wrong = []
+    with progress_of(len(wanted)) as progress:
+        for name, sha256 in wanted.items():
+            path = os.path.join(out, name)
+            if file_hash(path, 'sha256') != sha256:
+                wrong.append(name)
+            progress.update()
+    if wrong:
+        raise InputError(f'{out}: {listed(wrong)}: changed since the shards were made; remove what is named and mend '
+                         f'it with: mae-mm shards make SOURCE {out}')
+    return head
