@@ -57,7 +57,7 @@ class Device(NamedTuple):
             torch.cuda.set_sync_debug_mode('warn')
             call(*args)
             torch.cuda.set_sync_debug_mode('default')
-        return sum('synchroniz' in str(warning.message) for warning in told)
+        return sum('called a synchronizing' in str(warning.message) for warning in told)
 
     def kernels(self, call: Callable, *args: Any) -> int:
         """How many kernels a call launches."""

@@ -59,7 +59,7 @@ def train(args: argparse.Namespace) -> None:
     for _ in range(last - WARM_UP):
         next(batches)
     loading = count / (time.perf_counter() - start)
-    del batches
+    runner._end_workers()
 
     for number in range(last):
         if number == WARM_UP:
