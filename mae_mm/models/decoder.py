@@ -6,6 +6,7 @@ patch.
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from ..errors import InputError
 from ..registry import MODELS
@@ -21,6 +22,9 @@ class MAEDecoder(OnGrid):
 
     Grid, patch, channels of the image and the encoder's width come from the backbone, when :meth:`connect` is
     called; :class:`MaskedAutoencoder` does so.
+
+    Args:
+        with_cp: recompute activations in the backward pass instead of keeping them.
     """
 
     def __init__(self,
@@ -28,9 +32,10 @@ class MAEDecoder(OnGrid):
                  num_layers: int = 8,
                  num_heads: int = 16,
                  mlp_ratio: float = 4,
+                 with_cp: bool = False,
                  init_cfg: dict | None = None):
         super().__init__(init_cfg=init_cfg)
-        self.embed_dims = embed_dims
+        self.embed_dims, self.with_cp = embed_dims, with_cp
         self.mask_token = nn.Parameter(torch.zeros(1, 1, embed_dims))
         self.layers = nn.ModuleList([EncoderLayer(embed_dims, num_heads, mlp_ratio) for _ in range(num_layers)])
         self.ln1 = nn.LayerNorm(embed_dims, eps=1e-6)
@@ -69,7 +74,9 @@ class MAEDecoder(OnGrid):
         tokens = torch.cat([visible, hidden.to(visible.dtype)], dim=1)
         tokens = tokens + self.positions(grid)[0, F.pad(ids_shuffle + 1, (1, 0))]  # B 1+L C
         for layer in self.layers:
-            tokens = layer(tokens, wanted=wanted if layer is self.layers[-1] else ALL)
+            kept = wanted if layer is self.layers[-1] else ALL
+            tokens = checkpoint(layer, tokens, wanted=kept, use_reentrant=False) if self.with_cp and self.training \
+                else layer(tokens, wanted=kept)
         return self.pred(self.ln1(tokens))
 
     def init_weights(self) -> None:
