@@ -85,7 +85,7 @@ def test_a_number_of_processes_that_is_none(script):
     files = ['c.py', 'w.pth'] if 'test' in script else ['c.py']
     for number in ('0', '-1', 'two', '1.5', '', '9' * 30):
         output = run_tool(f'tools/{script}', *files, number, status=2)
-        assert output == f'error: GPUS={number} is not a number of processes from 1 to 1024\n'
+        assert output == f'error: GPUS={number} is not a number from 1 to 1024\n'
 
 
 def test_outputs_that_cannot_be_written(error_of, config, trained, images, tmp_path):

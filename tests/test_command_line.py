@@ -1,10 +1,12 @@
 """What the command line says: help, the first lines of a run, how it stops; small folders; ports; names of runs."""
+import contextlib
 import logging
 import multiprocessing
 import os
 import re
 import runpy
 import subprocess
+import sys
 from pathlib import Path
 
 import cv2
@@ -150,6 +152,20 @@ def test_a_few_images_of_each_class_are_enough_to_fine_tune(number, tmp_path, ca
 ], ids=['one machine', 'a port', 'two machines'])
 def test_processes_meet_at_a_free_port_unless_one_is_given(environment, expected):
     assert runpy.run_path(str(ROOT / 'tools/launch.py'))['meeting'](environment) == expected
+
+
+def test_processes_start_again_where_the_run_goes_on(monkeypatch, capsys):
+    """A run of four processes of which one is killed goes on so; to see that takes a minute, and was done by hand."""
+    given = []
+    monkeypatch.setattr('torch.distributed.run.main', given.append)
+    monkeypatch.setenv('RESTARTS', '3')
+    for more in (['--resume', 'auto'], []):
+        monkeypatch.setattr(sys, 'argv', ['launch.py', '4', 'train.py', 'c.py', *more])
+        with contextlib.suppress(SystemExit):
+            runpy.run_path(str(ROOT / 'tools/launch.py'), run_name='__main__')
+    assert given == [['--standalone', '--local-addr=127.0.0.1', '--nproc-per-node=4', '--max-restarts=3', 'train.py',
+                      'c.py', '--resume', 'auto']]
+    assert capsys.readouterr().err == 'error: RESTARTS is for runs that go on: add --resume auto\n'
 
 
 @pytest.mark.parametrize('script', ['dist_train.sh', 'dist_test.sh'])

@@ -17,7 +17,7 @@ from mae_mm.datasets import CheckLabels, Draw, ResumableSampler, SeedSample
 from mae_mm.engine import CheckpointHook
 from mae_mm.errors import InputError
 
-from .conftest import ROOT
+from .conftest import ROOT, run_inside
 from .peers import TINY, segmentor
 
 CONFIGS = sorted(str(path.relative_to(ROOT)) for path in (ROOT / 'configs').rglob('*.py') if '_base_' not in str(path))
@@ -157,6 +157,24 @@ def test_sync_bn_is_replaced_wherever_it_stands(monkeypatch):
     assert (cfg.a.norm_cfg.type, cfg.b[0].type, cfg.b[1].type) == ('BN', 'BN', 'LN')
 
 
+@pytest.mark.parametrize('device, native, dtype, scale', [
+    ('cuda', True, 'bfloat16', dict(enabled=False)), ('cuda', False, 'float16', 'dynamic'), ('mps', True, None, None),
+    ('cpu', True, None, None)])
+def test_precision_and_optimizer_follow_the_machine(monkeypatch, capsys, device, native, dtype, scale):
+    """Turing computes bfloat16 by emulation; only CUDA has mixed precision and one kernel for the optimizer."""
+    monkeypatch.setattr(hardware, 'get_device', lambda: device)
+    monkeypatch.setattr('torch.cuda.is_bf16_supported', lambda including_emulation: native or including_emulation)
+    cfg = read_config('pretrain/mae_vit_folder')
+    cfg.test_cfg.fp16 = True
+    fit_to_hardware(cfg, 'none')
+    on_card = device == 'cuda'
+    assert cfg.optim_wrapper.get('dtype') == dtype and cfg.optim_wrapper.get('loss_scale') == scale
+    assert cfg.optim_wrapper.type == ('AmpOptimWrapper' if on_card else 'OptimWrapper')
+    assert cfg.optim_wrapper.optimizer.get('fused') == (True if on_card else None)
+    assert cfg.test_cfg.get('fp16') == (True if on_card else None)
+    assert ('mixed precision is off' in ''.join(capsys.readouterr())) == (not on_card)
+
+
 def test_data_root_reaches_every_data_set(config):
     cfg = read_config(str(config), {'data_root': '/else'})
     assert {cfg[name].dataset.data_root for name in ('train_dataloader', 'val_dataloader', 'test_dataloader')} == {
@@ -194,3 +212,23 @@ def test_old_checkpoints_go_after_the_new_one_is_there(tmp_path):
     assert (tmp_path / 'last_checkpoint').read_text().endswith('iter_2.pth') and list(hook.keep_ckpt_ids) == [2]
     save_through(hook, tmp_path, 3)
     assert {path.name for path in tmp_path.iterdir()} == {'iter_3.pth', 'last_checkpoint'} and hook.failure is None
+
+
+def test_a_batch_of_an_iteration_in_parts_makes_the_same_step(config, tmp_path):
+    """Without batch norms and what is dropped, which differ by part; a run in parts goes on exactly, too."""
+    path = tmp_path / 'plain.py'
+    path.write_text(f"""_base_ = ['{config}']
+norm_cfg = dict(type='GN', num_groups=2)
+model = dict(backbone=dict(drop_path_rate=0.), neck=dict(norm_cfg=norm_cfg),
+             decode_head=dict(norm_cfg=norm_cfg, dropout_ratio=0.),
+             auxiliary_head=dict(norm_cfg=norm_cfg, dropout_ratio=0.))
+""")
+    weights = {}
+    for name, options, more in (('whole', [], []), ('parts', ['accumulate=2'], []),
+                                ('resumed', ['accumulate=2'], ['--resume', tmp_path / 'parts/iter_3.pth'])):
+        assert run_inside('tools/train.py', path, '--work-dir', tmp_path / name, *more, '--cfg-options',
+                          'randomness.seed=3', *options) == 0
+        weights[name] = torch.load(tmp_path / name / 'iter_6.pth')['state_dict']
+    for name, tensor in weights['whole'].items():
+        torch.testing.assert_close(weights['parts'][name], tensor, rtol=1e-3, atol=1e-5, msg=name)
+        assert torch.equal(weights['resumed'][name], weights['parts'][name])

@@ -198,8 +198,9 @@ def test_parts_of_a_batch_are_one_setting():
     assert cfg.train_dataloader.batch_size == 128 and cfg.optim_wrapper.accumulative_counts == 4
     with pytest.raises(InputError, match='accumulate=3 does not divide train_dataloader.batch_size=512'):
         settings('mae_vit-base-p16_8xb512-amp-coslr-300e_in1k', accumulate=3)
-    with pytest.raises(InputError, match='accumulate is for configs that train in epochs'):
-        read_config(str(ROOT / 'configs/mae/upernet_mae-tiny_1x8_256x256_400_camvid.py'), {'accumulate': 2})
+    cfg = read_config(str(ROOT / 'configs/mae/upernet_mae-tiny_1x8_256x256_400_camvid.py'), {'accumulate': 2})
+    assert cfg.train_cfg.accumulate == cfg.optim_wrapper.accumulative_counts == 2
+    assert cfg.train_dataloader.batch_size == 4
 
 
 def test_weight_decay_and_the_scaled_rate(pretraining, tmp_path):

@@ -21,13 +21,23 @@ def meeting(environment: Mapping[str, str]) -> list[str]:
             f'--master-addr={environment.get("MASTER_ADDR") or "127.0.0.1"}', f'--master-port={port or 29500}']
 
 
+def number(name: str, text: str, least: int) -> int:
+    """A whole number that a script was given, or the end of it."""
+    if not (text.isascii() and text.isdigit() and least <= int(text[:9]) <= MOST):
+        print(f'error: {name}={text} is not a number from {least} to {MOST}', file=sys.stderr)
+        sys.exit(USER_ERROR)
+    return int(text)
+
+
 def main() -> None:
     gpus, *command = sys.argv[1:]
-    if not (gpus.isascii() and gpus.isdigit() and 1 <= int(gpus[:9]) <= MOST):
-        print(f'error: GPUS={gpus} is not a number of processes from 1 to {MOST}', file=sys.stderr)
+    processes = number('GPUS', gpus, 1)
+    restarts = number('RESTARTS', os.environ.get('RESTARTS') or '0', 0)
+    if restarts and '--resume' not in command:
+        print('error: RESTARTS is for runs that go on: add --resume auto', file=sys.stderr)
         sys.exit(USER_ERROR)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
-    threads = os.environ.setdefault('OMP_NUM_THREADS', str(-(-cores // int(gpus))))  # else 1, with a warning
+    threads = os.environ.setdefault('OMP_NUM_THREADS', str(-(-cores // processes)))  # else 1, with a warning
     os.environ.setdefault('MKL_NUM_THREADS', threads)
 
     from torch.distributed.elastic.multiprocessing.api import SignalException
@@ -36,7 +46,7 @@ def main() -> None:
     for name in ('torch.distributed.elastic.multiprocessing.api', 'torch.distributed.elastic.multiprocessing.errors'):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
-        torchrun([*meeting(os.environ), f'--nproc-per-node={gpus}', *command])
+        torchrun([*meeting(os.environ), f'--nproc-per-node={processes}', f'--max-restarts={restarts}', *command])
     except ChildFailedError as error:
         _, failure = error.get_first_failure()
         if failure.exitcode == USER_ERROR:

@@ -32,6 +32,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument('--out', metavar='DIR',
                         help='write predictions there: label maps as PNG, or the classes as predictions.csv')
     parser.add_argument('--show-dir', metavar='DIR', help='write pictures there: image, truth, prediction')
+    parser.add_argument('--amp', action='store_true', help='mixed precision (float16) on a card')
     parser.add_argument('--tta', action='store_true',
                         help='average several scales and flips, as tta_pipeline in the config says')
     args = parser.parse_args(argv)
@@ -60,6 +61,8 @@ def evaluation_sets() -> list[str]:
 
 def set_up_test(cfg: Config, args: argparse.Namespace) -> None:
     """Put the command line's wishes into the config."""
+    if args.amp:
+        cfg.test_cfg.fp16 = True
     if args.tta:
         for key in ('tta_model', 'tta_pipeline'):
             if key not in cfg:

@@ -52,10 +52,12 @@ def fit_to_hardware(cfg: Config, launcher: str) -> None:
         return
     if launcher not in ('none', 'pytorch'):
         raise InputError(f'--launcher {launcher} needs an accelerator; on this machine use tools/dist_train.sh')
+    mixed = bool((cfg.get('test_cfg') or {}).pop('fp16', False))
     if wrapper.get('type') == 'AmpOptimWrapper':
-        wrapper['type'] = 'OptimWrapper'
+        wrapper['type'], mixed = 'OptimWrapper', True
         for key in ('loss_scale', 'dtype'):
             wrapper.pop(key, None)
+    if mixed:
         if int(os.environ.get('RANK', 0)) == 0:
             why = 'No accelerator on this machine' if device == 'cpu' else 'The accelerator is not a CUDA card'
             print_log(f'{why}: mixed precision is off, this runs in float32.', level=logging.WARNING)

@@ -126,13 +126,17 @@ def _accumulate(cfg: Config, path: str) -> None:
     parts = cfg.get('accumulate', 1)
     if parts == 1:
         return
-    if 'max_epochs' not in cfg.get('train_cfg', {}):
-        raise InputError(f'{path}: accumulate is for configs that train in epochs; this one counts iterations')
+    loop = cfg.get('train_cfg') or {}
+    by_epoch = 'max_epochs' in loop
+    if not by_epoch and loop.get('type') != 'mae_mm.IterBasedTrainLoop':
+        raise InputError(f'{path}: accumulate needs train_cfg.type=mae_mm.IterBasedTrainLoop, or epochs')
     batch_size = cfg.train_dataloader.batch_size
     if parts < 1 or batch_size % parts:
         raise InputError(f'accumulate={parts} does not divide train_dataloader.batch_size={batch_size}')
     cfg.train_dataloader.batch_size = batch_size // parts
     cfg.optim_wrapper.accumulative_counts = parts
+    if not by_epoch:
+        cfg.train_cfg.accumulate = parts
 
 
 def _suggestion(key: str, known: Any) -> str:

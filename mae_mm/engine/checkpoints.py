@@ -15,6 +15,7 @@ from ..checkpoint.writing import HASHED, AtomicBackend, from_plain, sweep_unfini
 from ..errors import InputError
 from ..registry import HOOKS
 from .resume import LAST
+from .steps import iterations_of_step
 from .workdir import remove
 
 RETRY_SECONDS = 60
@@ -67,7 +68,7 @@ class CheckpointHook(_CheckpointHook):
         if not self.writer.busy:
             self.finish(runner)
         super().after_train_iter(runner, batch_idx, data_batch, outputs)
-        whole_step = (runner.iter + 1) % runner.optim_wrapper._accumulative_counts == 0
+        whole_step = (runner.iter + 1) % iterations_of_step(runner) == 0
         if self.due is not None and time.monotonic() >= self.due and whole_step:
             self.save_now(runner)
 

@@ -3,7 +3,7 @@
 Both count ``samples``, the draws of all processes together: a run goes on at the next one, whatever the batch and the
 number of processes are now.
 """
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from itertools import chain
 from typing import Any
 
@@ -16,7 +16,8 @@ from ..datasets import EpochSampler, ResumableSampler
 from ..errors import InputError
 from ..registry import LOOPS
 from .late import LateOutputs
-from .losses import left_out, scale_of
+from .losses import left_out
+from .steps import scale_of
 
 
 def _need(sampler: object, kind: type) -> None:
@@ -35,15 +36,19 @@ def _late_outputs(runner: Any) -> LateOutputs | None:
     return LateOutputs() if on_card and scale_of(runner.optim_wrapper) is None else None
 
 
-def _run_iter(loop: Any, idx: int, data_batch: Any) -> None:
-    """mmengine's, without a step in the iterations that a run leaves out since it went back.
+def _run_iter(loop: Any, idx: int, *parts: Any) -> None:
+    """mmengine's, of a batch in one or several parts, and no step where a run that went back leaves one out.
 
     On a card the hooks after a step get the scalars of the one before (:class:`LateOutputs`).
     """
     runner = loop.runner
+    data_batch = parts[0] if len(parts) == 1 else {
+        key: [each for part in parts for each in part[key]] for key in parts[0]}
     runner.call_hook('before_train_iter', batch_idx=idx, data_batch=data_batch)
-    outputs = {} if loop._iter in loop.left_out else runner.model.train_step(
-        data_batch, optim_wrapper=runner.optim_wrapper)
+    outputs: dict[str, Any] = {}
+    for part in parts if loop._iter not in loop.left_out else ():
+        for name, value in runner.model.train_step(part, optim_wrapper=runner.optim_wrapper).items():
+            outputs[name] = outputs.get(name, 0) + value / len(parts)
     if loop.late is not None:
         outputs = loop.late.swap(outputs, loop._iter, data_batch)
     runner.call_hook('after_train_iter', batch_idx=idx, data_batch=data_batch, outputs=outputs)
@@ -90,6 +95,10 @@ class IterBasedTrainLoop(_IterBasedTrainLoop):
 
     mmengine's reads and augments every batch up to that point, which takes hours at the end of a schedule.
 
+    Args:
+        accumulate: so many batches of the data loader, whose gradients are added up, make an iteration.
+        kwargs: those of mmengine's.
+
     Attributes:
         samples: drawn in this run.
     """
@@ -97,11 +106,18 @@ class IterBasedTrainLoop(_IterBasedTrainLoop):
     left_out: Collection[int] = ()
     late: LateOutputs | None = None
 
+    def __init__(self, *args: Any, accumulate: int = 1, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        self.accumulate = accumulate
+
     def run(self) -> None:
         self.left_out = set(chain(*left_out(self.runner.work_dir)))
         self.late = _late_outputs(self.runner)
-        sampler = self.dataloader.sampler
-        batch = _batch_of_all(self.dataloader)
+        sampler, parts = self.dataloader.sampler, self.accumulate
+        if parts > 1:
+            self.runner.optim_wrapper.initialize_count_status(
+                self.runner.model, self._iter * parts, self._max_iters * parts)
+        batch = _batch_of_all(self.dataloader) * parts
         if self._iter:
             _need(sampler, ResumableSampler)
             done = getattr(self.runner, 'samples_done', None)
@@ -113,9 +129,8 @@ class IterBasedTrainLoop(_IterBasedTrainLoop):
             self.dataloader_iterator = _InfiniteDataloaderIterator(self.dataloader)
         while self._iter < self._max_iters and not self.stop_training:
             self.runner.model.train()
-            data_batch: Sequence = next(self.dataloader_iterator)
             self.samples += batch
-            _run_iter(self, self._iter, data_batch)
+            _run_iter(self, self._iter, *(next(self.dataloader_iterator) for _ in range(parts)))
             self._decide_current_val_interval()
             if self.runner.val_loop is not None and self._iter >= self.val_begin and (
                     self._iter % self.val_interval == 0 or self._iter == self._max_iters):

@@ -17,6 +17,7 @@ from ..checkpoint.writing import AtomicBackend
 from ..datasets.labels import IGNORED
 from ..errors import InputError, Stopped, listed
 from ..registry import HOOKS
+from .steps import iterations_of_step, scale_of
 
 LEFT_OUT = 'left_out.json'  # in the work dir: iterations that a run that went back leaves out
 _LAYER = re.compile(r'.*?\.layers\.\d+|[^.]+\.[^.]+|[^.]+')
@@ -148,7 +149,7 @@ class CheckLossHook(Hook):
 
     def _leave_out(self, runner: Any, place: int, told: str) -> None:
         """Note the iterations, whole steps of them, and stop: they are left out when the run goes on."""
-        parts = runner.optim_wrapper._accumulative_counts
+        parts = iterations_of_step(runner)
         first = place - max(self.in_a_row - 1, 0)
         bad = list(range(first // parts * parts, (place // parts + 1) * parts))
         noted = left_out(runner.work_dir)
@@ -189,9 +190,3 @@ class UnlabelledHook(Hook):
         all_reduce(number)
         if number:
             runner.logger.warning(f'{number} batches had no pixel with a class, and were left out of the means')
-
-
-def scale_of(optim_wrapper: Any) -> float | None:
-    """What the loss is multiplied with; None where nothing scales it."""
-    scaler = getattr(optim_wrapper, 'loss_scaler', None)
-    return scaler.get_scale() if scaler is not None and scaler.is_enabled() else None

@@ -11,6 +11,7 @@ from mmengine.hooks import Hook
 from ..errors import Stopped
 from ..registry import HOOKS
 from .checkpoints import CheckpointHook
+from .steps import iterations_of_step
 from .workers import SIGNALS
 
 
@@ -48,7 +49,7 @@ class StopHook(Hook):
         self._before = {}
 
     def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
-        if (runner.iter + 1) % runner.optim_wrapper._accumulative_counts or not self._agreed(runner):
+        if (runner.iter + 1) % iterations_of_step(runner) or not self._agreed(runner):
             return
         self.after_run(runner)
         saves = next((hook for hook in runner.hooks if isinstance(hook, CheckpointHook)), None)

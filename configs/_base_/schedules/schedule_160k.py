@@ -22,3 +22,4 @@ param_scheduler = [
     dict(type='PolyLR', eta_min=0., power=1., begin=warmup_iters, end=max_iters, by_epoch=False),
 ]
 train_cfg = dict(type='mae_mm.IterBasedTrainLoop', max_iters=max_iters, val_interval=min(16000, max_iters))
+accumulate = 1  # n: a batch goes through the card in n parts, which make one step; batch norms see a part each
