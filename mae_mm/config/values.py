@@ -87,6 +87,7 @@ VALUES: dict[str, tuple[Check, str]] = {
                                        f'one of {", ".join(INTERPOLATIONS)}'),
     r'.*pipeline\..*\.hparams\.pad_val': (lambda v: v is not None and _all(_number)(v), 'a number or a list of them'),
     r'.*pipeline\..*\.cat_max_ratio': (lambda v: _number(v) and 0 < v <= 1, 'above 0 and up to 1'),
+    r'.*pipeline\..*\.scale_factor': (_or_none(_all(lambda v: _number(v) and 0 < v <= 100)), 'above 0 and up to 100'),
     r'.*pipeline\..*\.num_policies': (_from(1), 'a whole number from 1 on'),
     r'compile': (lambda v: isinstance(v, bool), 'True, False or a dict of options of torch.compile'),
     r'randomness\.seed': (lambda v: v is None or _from(0)(v), 'None or a whole number from 0 on'),

@@ -13,10 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-
-def exporting() -> bool:
-    """Whether ``torch.export`` is tracing: what is computed now is no value to keep."""
-    return getattr(torch.compiler, 'is_exporting', bool)()  # older than 2.7, torch does not tell: False
+from .tracing import exporting
 
 
 def mixed_dtype(tensor: Tensor) -> torch.dtype:

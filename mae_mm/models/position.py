@@ -11,7 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..checkpoint.grids import CLS_ROWS, Grid, bias_table_rows
-from .attention import BiasTable, exporting
+from .attention import BiasTable
+from .tracing import exporting
 
 
 def sincos_position(channels: int, grid: Grid) -> Tensor:

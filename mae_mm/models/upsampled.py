@@ -10,14 +10,13 @@ convolution's products and two products with narrow matrices, and the upsampled 
 
 Letters in shapes: B batch, C channels, O output channels, h w a map's grid, H W the grid that it is upsampled to.
 """
-import functools
 from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .interpolation import interpolation_matrix
+from .interpolation import kept, shifted_interpolation
 
 TAPS = 3
 FEW = 1024  # pixels; where an accelerator has fewer, launching the products takes longer than they save
@@ -93,7 +92,7 @@ def _add_by_taps(out: Tensor, detours: Sequence[tuple[Tensor, Tensor]], size: Se
     for z, weight in detours:
         B, _, h, w = z.shape
         z = z.contiguous(memory_format=CHANNELS_LAST)
-        heightens, widens = (shifted_interpolation(n, side, align_corners, out.dtype, out.device)
+        heightens, widens = (kept(shifted_interpolation, n, side, align_corners, out.dtype, out.device)
                              for n, side in zip((h, w), size, strict=True))  # 3 H h and 3 W w
         for heighten, kernel_row in zip(heightens, weight.permute(2, 3, 0, 1).contiguous(), strict=True):
             rows = None
@@ -113,7 +112,7 @@ def _add_at_once(out: Tensor, detours: Sequence[tuple[Tensor, Tensor]], size: Se
     heightens, rows = [], []
     for z, weight in detours:
         B, C, h, w = z.shape
-        heighten, widen = (shifted_interpolation(n, side, align_corners, out.dtype, out.device)
+        heighten, widen = (kept(shifted_interpolation, n, side, align_corners, out.dtype, out.device)
                            for n, side in zip((h, w), size, strict=True))
         taps = weight.permute(1, 3, 2, 0).flatten(1)  # C 3*3*O, the taps of a column slowest
         products = (z.permute(0, 2, 3, 1).reshape(-1, C) @ taps).view(B * h, w * TAPS, -1)  # B*h 3w 3*O
@@ -123,12 +122,3 @@ def _add_at_once(out: Tensor, detours: Sequence[tuple[Tensor, Tensor]], size: Se
         heightens.append(heighten)  # 3 H h
     heighten = torch.cat(heightens, dim=2).permute(1, 0, 2).flatten(1)  # H 3*(all h)
     return torch.baddbmm(out, heighten.expand(len(out), -1, -1), torch.cat(rows, dim=2).flatten(1, 2).flatten(2))
-
-
-@functools.lru_cache(maxsize=64)
-def shifted_interpolation(n_in: int, n_out: int, align_corners: bool, dtype: torch.dtype,
-                          device: torch.device) -> Tensor:
-    """``(3, n_out, n_in)``: for each tap the matrix that interpolates along an axis and then moves it into place."""
-    with torch.inference_mode(False), torch.no_grad():
-        padded = F.pad(interpolation_matrix(n_in, n_out, align_corners, dtype, device), (0, 0, 1, 1))  # n_out+2 n_in
-        return padded.unfold(0, n_out, 1).transpose(1, 2)  # 3 n_out n_in

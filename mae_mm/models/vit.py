@@ -17,7 +17,7 @@ from ..registry import MODELS
 from . import position
 from .access import LayerAccess, layer_places
 from .architectures import rising_rates, sides_of, sizes_of
-from .attention import Bias, exporting
+from .attention import Bias
 from .bias_cache import BiasCache
 from .freezing import parts_to_freeze
 from .grid import OnGrid, initialise_linear, tell_random_weights
@@ -25,6 +25,7 @@ from .layers import ALL, EncoderLayer, PatchEmbed
 from .layout import channels_last
 from .patches import patches_beyond, take_patches
 from .position import Grid
+from .tracing import exporting
 
 # What is returned -> the tokens of the last layer that it is made of.
 OUT_TYPES = {'featmap': ALL, 'cls_token': slice(0, 1), 'avg_featmap': slice(1, None)}
