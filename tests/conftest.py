@@ -1,6 +1,7 @@
 """What several tests need: a tiny data set, a tiny config, and the command line as a user calls it."""
 import logging
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -108,6 +109,25 @@ def run_inside(tool: str, *args) -> int:
     with pytest.raises(SystemExit) as stopped:
         run([COMMANDS.get(tool, tool), *map(str, args)])
     return stopped.value.code
+
+
+def run_in_two(tool: str, *args) -> None:
+    """The same in two processes that are forks of this one, as the dist_*.sh scripts run it; both must succeed."""
+    with socket.socket() as free:
+        free.bind(('127.0.0.1', 0))
+        port = free.getsockname()[1]
+    pids = []
+    for rank in range(2):
+        pids.append(os.fork())
+        if pids[-1] == 0:
+            status = 1
+            try:
+                os.environ.update(RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE='2', LOCAL_WORLD_SIZE='2',
+                                  MASTER_ADDR='127.0.0.1', MASTER_PORT=str(port))
+                status = run_inside(tool, *args, '--launcher', 'pytorch')
+            finally:
+                os._exit(status)
+    assert [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in pids] == [0, 0]
 
 
 @pytest.fixture(scope='session')

@@ -11,10 +11,10 @@ import torch
 from mae_mm import MAE
 from mae_mm.config.hardware import fit_to_hardware
 from mae_mm.config.reading import read_config
-from mae_mm.engine.runner import build_runner
+from mae_mm.engine.building import build_runner
 
 from . import official
-from .conftest import ROOT, run_inside, run_tool
+from .conftest import ROOT, run_in_two, run_inside
 
 SIZES = dict(img_size=32, patch_size=8, embed_dims=16, num_layers=3, num_heads=2)
 CONFIG = """
@@ -176,8 +176,8 @@ def test_accuracy_counts_each_image_once_however_it_is_read(classifier, classes,
     for name, options in runs.items():
         assert run_inside('tools/test.py', path, checkpoint, '--work-dir', tmp_path / name, '--out', tmp_path / name,
                           '--cfg-options', *options) == 0
-    run_tool('tools/dist_test.sh', path, checkpoint, 2, '--work-dir', tmp_path / 'two',
-             '--out', tmp_path / 'two')  # 11 images for two processes
+    # Eleven images for two processes.
+    run_in_two('tools/test.py', path, checkpoint, '--work-dir', tmp_path / 'two', '--out', tmp_path / 'two')
     expected = predictions(tmp_path / 'one')
     assert sorted(row['path'] for row in expected) == sorted(map(str, classes.glob('val/*/*.png')))
     right = sum(row['label'] == row['prediction'] for row in expected)

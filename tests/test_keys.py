@@ -7,7 +7,7 @@ from mae_mm.config import read_config
 from mae_mm.config.hardware import fit_to_hardware
 from mae_mm.config.keys import check_keys
 from mae_mm.config.reading import RUNNER_KEYS
-from mae_mm.engine.runner import build_runner
+from mae_mm.engine.building import build_runner
 from mae_mm.errors import InputError
 
 from .conftest import ROOT, run_inside

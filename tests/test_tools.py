@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from .conftest import run_inside, run_tool
+from .conftest import run_in_two, run_inside, run_tool
 
 NOISE = ['OneDL', 'MultiScaleDeformableAttention', 'jit.interface', 'meshgrid', 'avg_non_ignore',
          'reduce_zero_label` will be', 'LayerDecay', 'FileClient', 'HardDiskBackend', 'prefix is not set', 'Warning',
@@ -123,16 +123,17 @@ def test_two_processes_take_the_step_of_one(config, tmp_path):
 
 
 def test_statistics_of_two_processes_are_those_in_the_checkpoint(config, tmp_path):
-    output = run_tool('tools/dist_train.sh', config, 2, '--work-dir', tmp_path)  # SyncBN, so BN
+    run_in_two('tools/train.py', config, '--work-dir', tmp_path)  # SyncBN, so BN
     assert run_inside('tools/test.py', config, tmp_path / 'iter_6.pth', '--work-dir', tmp_path) == 0
     metrics = json.loads((tmp_path / 'metrics.json').read_text())['metrics']
-    assert float(re.findall(r'mIoU: ([\d.]+)', output)[-1]) == pytest.approx(metrics['mIoU'], abs=1e-3)
+    log = next(tmp_path.glob('2*/*.log')).read_text()
+    assert float(re.findall(r'mIoU: ([\d.]+)', log)[-1]) == pytest.approx(metrics['mIoU'], abs=1e-3)
 
 
 def test_testing_in_two_processes_counts_every_image_once(config, trained, tmp_path):
     work_dir, _ = trained
     assert run_inside('tools/test.py', config, work_dir / 'iter_6.pth', '--work-dir', tmp_path / 'one') == 0
-    run_tool('tools/dist_test.sh', config, work_dir / 'iter_6.pth', 2, '--work-dir', tmp_path / 'two')
+    run_in_two('tools/test.py', config, work_dir / 'iter_6.pth', '--work-dir', tmp_path / 'two')
     one, two = (json.loads((tmp_path / name / 'metrics.json').read_text()) for name in ('one', 'two'))
     assert one['classes'] == two['classes'] and one['metrics']['mIoU'] == two['metrics']['mIoU']
 

@@ -19,7 +19,8 @@ from ..config.sections import TRAINING, check_needed
 from ..config.settle import settle
 from ..config.shapes import check_shapes
 from ..datasets import LoadCrop
-from ..engine.runner import Runner, build_runner
+from ..engine.building import build_runner
+from ..engine.runner import Runner
 from ..engine.summary import counted
 from ..errors import InputError
 from ..progress import progress_of

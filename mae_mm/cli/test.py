@@ -15,7 +15,7 @@ from ..config.names import resources
 from ..config.reading import read_config
 from ..config.sections import TESTING, check_needed
 from ..config.settle import settle
-from ..engine.runner import build_runner
+from ..engine.building import build_runner
 from ..errors import InputError
 from ..outputs import check_apart, check_writable, make_folder
 from .common import add_common_options

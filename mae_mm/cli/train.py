@@ -17,9 +17,10 @@ from ..config.sections import TRAINING, check_needed
 from ..config.settle import settle
 from ..config.shapes import check_shapes
 from ..config.vis import VIS_BACKENDS, add_vis_backends
+from ..engine.building import build_runner
 from ..engine.losses import BadLoss, forget_left_out
 from ..engine.resume import checkpoints_in, last_of_run, latest_checkpoint
-from ..engine.runner import Runner, build_runner
+from ..engine.runner import Runner
 from ..engine.workdir import claimed
 from ..errors import Incomplete, InputError
 from .common import add_common_options

@@ -3,11 +3,12 @@ from typing import TYPE_CHECKING
 
 from ..dependencies import absent, missing
 from ..registry import OPTIM_WRAPPER_CONSTRUCTORS
+from .building import build_runner
 from .checkpoints import CheckpointHook
 from .hooks import BoundHistoryHook, CheckClassesHook, SeedStepHook, SyncBuffersHook
 from .loop import EpochBasedTrainLoop, IterBasedTrainLoop
 from .losses import CheckLossHook, UnlabelledHook
-from .runner import Runner, build_runner
+from .runner import Runner
 from .schedule import WarmupCosineLR
 from .stopping import StopHook
 from .summary import SummaryHook

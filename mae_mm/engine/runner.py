@@ -10,11 +10,9 @@ from itertools import count
 from typing import Any, ClassVar
 
 import mmengine
-from mmengine.config import Config
 from mmengine.dist import master_only
 from mmengine.logging import MMLogger
 from mmengine.model import BaseTTAModel, is_model_wrapper
-from mmengine.registry import OPTIMIZERS
 from mmengine.runner import BaseLoop
 from mmengine.runner import Runner as _Runner
 from mmengine.visualization import LocalVisBackend
@@ -163,7 +161,7 @@ class Runner(_Runner):
             return
         place = dict(epoch=self.epoch + by_epoch, iter=self.iter + (not by_epoch))
         checkpoint: dict[str, Any] = dict(
-            meta=dict({**place, **(meta or {})}, cfg=self.config_text, seed=self.seed,
+            meta=dict({**place, **(meta or {})}, cfg=self.cfg.pretty_text, seed=self.seed,
                       experiment_name=self.experiment_name, time=time.strftime('%Y%m%d_%H%M%S'),
                       mmengine_version=mmengine.__version__),
             state_dict=self.bare_model.state_dict(), message_hub=self.message_hub.state_dict())
@@ -175,11 +173,6 @@ class Runner(_Runner):
             checkpoint['param_schedulers'] = [scheduler.state_dict() for scheduler in self.param_schedulers]
         self.call_hook('before_save_checkpoint', checkpoint=checkpoint)
         self.checkpoint_writer.write(checkpoint, os.path.join(out_dir, filename))
-
-    @functools.cached_property
-    def config_text(self) -> str:
-        """The config as every checkpoint holds it; formatting it takes half a second."""
-        return self.cfg.pretty_text
 
     def scale_lr(self, optim_wrapper: Any, auto_scale_lr: dict | None = None) -> None:
         """mmengine's, which leaves out that gradients of several batches make one step."""
@@ -232,17 +225,3 @@ class Runner(_Runner):
             load_into(model, weights, filename)
         self._has_loaded = True
         return checkpoint
-
-
-def build_runner(cfg: Config) -> Runner:
-    """A runner for a config.
-
-    Raises:
-        ValueError: an optimizer that nobody knows.
-    """
-    optimizer = cfg.get('optim_wrapper', {}).get('optimizer', {}).get('type')
-    with OPTIMIZERS.switch_scope_and_registry(cfg.get('default_scope')) as optimizers:
-        known = not isinstance(optimizer, str) or optimizers.get(optimizer) is not None
-    if not known:  # a bare TypeError in mmengine
-        raise InputError(f'optim_wrapper.optimizer.type: there is no optimizer {optimizer!r}')
-    return Runner.from_cfg(cfg)

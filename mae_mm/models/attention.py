@@ -3,6 +3,7 @@
 PyTorch's fused CPU kernel gives no gradient of its mask, so that attention with a learned bias falls back to one that
 keeps the weights of every layer for the backward pass: 600 MB for ViT-B at 512 x 512. Here the forward pass is the
 fused kernel, and the backward pass computes the weights again, a head at a time, in a matrix that fits the cache.
+Accelerators have a kernel that gives it, and takes the bias spread over all pairs in the precision of the tokens.
 
 Letters in shapes: B batch, K attention heads, N tokens, D channels of a head, R rows of a bias table.
 """
@@ -14,6 +15,8 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from .tracing import exporting
+
+ALIGNED = 8  # numbers: rows of a mask that are no multiple of it are copied by attention's kernels
 
 
 def mixed_dtype(tensor: Tensor) -> torch.dtype:
@@ -30,8 +33,7 @@ class BiasTable(NamedTuple):
     def spread(self, dtype: torch.dtype | None = None) -> Tensor:
         """The bias of all pairs of tokens, ``(1, K, N, N)``, in a dtype or in the table's.
 
-        On an accelerator each row lies in memory as one of a multiple of 8, as its kernels need it; they would copy it
-        at each call. The table's gradient is summed in its own dtype.
+        On an accelerator rows lie in memory as ``ALIGNED`` ones. The table's gradient is summed in its own dtype.
         """
         pairs = self.pairs if self.table.device.type == 'cpu' else F.pad(self.pairs, (0, -len(self.pairs) % ALIGNED))
         spread = _Spread.apply(self.table, pairs, dtype or self.table.dtype)
@@ -57,7 +59,6 @@ class _Spread(torch.autograd.Function):
 
 
 Bias = Tensor | BiasTable | None  # of a layer: spread, (1, K, N, N); to be learned; none
-ALIGNED = 8
 SPREAD_BYTES = 2**29  # the most that a spread bias takes at a time: 512 MB
 # Channels that are added to hide keys, eight as fused kernels like their sizes, and the keys' value in each: a logit
 # so low that its softmax is 0 in every dtype.
