@@ -123,7 +123,8 @@ def test_two_processes_take_the_step_of_one(config, tmp_path):
 
 
 def test_statistics_of_two_processes_are_those_in_the_checkpoint(config, tmp_path):
-    run_in_two('tools/train.py', config, '--work-dir', tmp_path)  # SyncBN, so BN
+    run_in_two('tools/train.py', config, '--work-dir', tmp_path, '--cfg-options',  # SyncBN, so BN
+               'model_wrapper_cfg.gradient_as_bucket_view=True')
     assert run_inside('tools/test.py', config, tmp_path / 'iter_6.pth', '--work-dir', tmp_path) == 0
     metrics = json.loads((tmp_path / 'metrics.json').read_text())['metrics']
     log = next(tmp_path.glob('2*/*.log')).read_text()

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 import torch.distributed
-from mmengine.config import Config
+from mmengine.config import Config, ConfigDict
 from mmengine.device import get_device
 from mmengine.logging import print_log
 
@@ -38,6 +38,9 @@ def fit_to_hardware(cfg: Config, launcher: str) -> None:
             cfg[name].num_workers = min(cfg[name].get('num_workers', 0), cores)
             if get_device() != 'cpu':
                 cfg[name].setdefault('pin_memory', True)
+    if 'model_wrapper_cfg' in cfg:  # as mmengine has it without one
+        cfg.model_wrapper_cfg.setdefault('broadcast_buffers', False)
+        cfg.model_wrapper_cfg.setdefault('find_unused_parameters', cfg.get('find_unused_parameters', False))
     wrapper = cfg.get('optim_wrapper', {})
     device = get_device()
     if device == 'cuda':
@@ -92,5 +95,7 @@ def _join_with_gloo(cfg: Config) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter('ignore')
             torch.distributed.init_process_group('gloo')
-    cfg.model_wrapper_cfg = dict(type='MMDistributedDataParallel', device_ids=None, broadcast_buffers=False)
+    cfg.setdefault('model_wrapper_cfg', ConfigDict(
+        find_unused_parameters=cfg.get('find_unused_parameters', False), broadcast_buffers=False))
+    cfg.model_wrapper_cfg.device_ids = None
     cfg.setdefault('custom_hooks', []).append(dict(type='mae_mm.SyncBuffersHook', priority='ABOVE_NORMAL'))
