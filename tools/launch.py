@@ -39,6 +39,7 @@ def main() -> None:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
     threads = os.environ.setdefault('OMP_NUM_THREADS', str(-(-cores // processes)))  # else 1, with a warning
     os.environ.setdefault('MKL_NUM_THREADS', threads)
+    os.environ.setdefault('TORCH_DISABLE_SHARE_RDZV_TCP_STORE', '1')  # else restarted processes look for the dead ones
 
     from torch.distributed.elastic.multiprocessing.api import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
