@@ -4,11 +4,14 @@ import torch
 import torch.nn.functional as F
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
+from mmengine.structures import PixelData
 from mmseg.registry import MODELS
+from mmseg.structures import SegDataSample
 from torch import nn
 
 from mae_mm import InputError
 from mae_mm.apis.exporting import Exportable
+from mae_mm.models import upsampled
 from mae_mm.models.upsampled import conv_of_upsampled
 
 from .conftest import ROOT
@@ -28,13 +31,15 @@ WIDTHS = [5, 6, 7, 8]
 
 
 def literally(x, maps, weight, bias, align_corners):
-    upsampled = [F.interpolate(m, x.shape[2:], mode='bilinear', align_corners=align_corners) for m in maps]
-    return F.conv2d(torch.cat([x, *upsampled], 1), weight, bias, padding=1)
+    large = [F.interpolate(m, x.shape[2:], mode='bilinear', align_corners=align_corners) for m in maps]
+    return F.conv2d(torch.cat([x, *large], 1), weight, bias, padding=1)
 
 
+@pytest.mark.parametrize('way', ['_add_by_taps', '_add_at_once'], ids=['processor', 'card'])
 @pytest.mark.parametrize('align_corners', [False, True])
 @pytest.mark.parametrize('size, sizes', SIZES, ids=lambda value: str(value))
-def test_convolving_and_upsampling_commute(size, sizes, align_corners):
+def test_convolving_and_upsampling_commute(size, sizes, align_corners, way, monkeypatch):
+    monkeypatch.setattr(upsampled, '_add_by_taps', getattr(upsampled, way))
     torch.manual_seed(0)
     tensors = [torch.randn(2, 3 + i, *s, dtype=torch.float64) for i, s in enumerate([size, *sizes])]
     weight = torch.randn(4, sum(t.shape[1] for t in tensors), 3, 3, dtype=torch.float64)
@@ -175,3 +180,41 @@ def test_heads_that_predict_by_themselves_are_mmsegs(head):
     window = inputs[:, :, :64] * 50 + 100
     whole = ours.encode_decode(window.flip(1), metas(window))  # BGR, as images are loaded
     torch.testing.assert_close(Exportable(ours)(window), whole, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize('ignored', [False, True])
+def test_losses_and_accuracy_are_those_of_mmseg(ignored):
+    """Where all pixels are ignored, ours says that none is right, and mmseg that all are."""
+    init_default_scope('mmseg')
+    settings = dict(in_channels=8, in_index=0, channels=8, num_classes=5, num_convs=1, dropout_ratio=0.,
+                    loss_decode=[dict(type='CrossEntropyLoss', loss_name='loss_ce', loss_weight=.4),
+                                 dict(type='DiceLoss', loss_name='loss_dice')])
+    ours, theirs = (MODELS.build(dict(type=type_, **settings)) for type_ in ('mae_mm.FCNHead', 'FCNHead'))
+    ours.load_state_dict(theirs.state_dict())
+    labels = torch.randint(5, (2, 16, 12))
+    labels[:, :4 if not ignored else None] = 255
+    samples = [SegDataSample(gt_sem_seg=PixelData(data=label[None])) for label in labels]
+    maps = [torch.randn(2, 8, 8, 6)]
+    found, expected = (head.loss(maps, samples, None) for head in (ours, theirs))
+    if ignored:
+        assert found.pop('acc_seg') == 0 and expected.pop('acc_seg') == 100
+    assert set(found) == set(expected) >= {'loss_ce', 'loss_dice'}
+    for name, value in expected.items():
+        torch.testing.assert_close(found[name], value.squeeze(), msg=name)
+
+
+def test_the_preprocessor_is_mmsegs():
+    settings = dict(mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375], bgr_to_rgb=True, size=(24, 32),
+                    seg_pad_val=255)
+    init_default_scope('mmseg')
+    ours, theirs = (MODELS.build(dict(type=type_, **settings)) for type_ in (
+        'mae_mm.SegPreprocessor', 'SegDataPreProcessor'))
+    images = [torch.randint(256, (3, 20, 32), dtype=torch.uint8), torch.randint(256, (3, 24, 24), dtype=torch.uint8)]
+    outputs = []
+    for preprocessor in (ours, theirs):
+        samples = [SegDataSample(metainfo=dict(img_shape=tuple(image.shape[1:])),
+                                 gt_sem_seg=PixelData(data=torch.ones(1, *image.shape[1:]))) for image in images]
+        outputs.append(preprocessor(dict(inputs=list(images), data_samples=samples), training=True))
+    assert torch.equal(outputs[0]['inputs'], outputs[1]['inputs'])
+    for mine, other in zip(*(output['data_samples'] for output in outputs), strict=True):
+        assert torch.equal(mine.gt_sem_seg.data, other.gt_sem_seg.data)
