@@ -9,7 +9,7 @@ from typing import NamedTuple
 from PIL import Image
 
 from ..datasets.files import check_file, check_folder, files_in
-from ..datasets.reading import DAMAGE, IMAGE_SUFFIXES, check_size, header, other_images
+from ..datasets.reading import DAMAGE, IMAGE_SUFFIXES, check_size, header, other_images, read_bands
 from ..datasets.shards import FORMAT, SUFFIX, shards_at
 from ..datasets.tiff import unreadable
 from ..errors import InputError
@@ -87,14 +87,16 @@ class Plan:
         try:
             check_file(path, 'an image')
             told = header(path)
-            if told.other_than_rgb:
-                raise InputError(f'{path}: {told}, and shards are of 8-bit grey or RGB images')
-            check_size(path, told, MAX_PIXELS)
+            bands = told.other_than_rgb
+            check_size(path, told, MAX_PIXELS, bands)
             with open(path, 'rb') as file:
                 data = file.read()
-            with Image.open(io.BytesIO(data)) as image:
-                image.draft(None, (1, 1))  # of JPEG: decoded to the end, and in an eighth of its size
-                image.load()
+            if bands:
+                read_bands(path, MAX_PIXELS, data)
+            else:
+                with Image.open(io.BytesIO(data)) as image:
+                    image.draft(None, (1, 1))  # of JPEG: decoded to the end, and in an eighth of its size
+                    image.load()
         except InputError as error:
             return error
         except DAMAGE:
