@@ -13,7 +13,7 @@ import torch
 from mmengine.logging import MessageHub, MMLogger
 from mmengine.registry import DefaultScope
 
-from mae_mm.cli import run
+from mae_mm.cli import _leave_imports_be, run
 
 from .own_data import scenes as make_scenes
 
@@ -61,6 +61,7 @@ def pytest_terminal_summary(terminalreporter, config):
 def alone():
     """What a test leaves in mmengine's global instances, and draws, does not depend on the tests before it."""
     torch.manual_seed(0)
+    _leave_imports_be()
     yield
     for logger in MMLogger._instance_dict.values():
         for handler in logger.handlers:

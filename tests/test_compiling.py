@@ -87,9 +87,10 @@ def test_a_config_compiles_training_and_test(config, tmp_path, monkeypatch):
     weights = []
     for path in (config, compiled):
         work_dir = tmp_path / path.stem
-        assert run_inside('tools/train.py', path, '--work-dir', work_dir) == 0
-        assert run_inside('tools/test.py', path, work_dir / 'iter_6.pth', '--work-dir', work_dir) == 0
-        weights.append(torch.load(work_dir / 'iter_6.pth')['state_dict'])
+        assert run_inside('tools/train.py', path, '--work-dir', work_dir, '--cfg-options', 'train_cfg.max_iters=2',
+                          'train_cfg.val_interval=9') == 0
+        assert run_inside('tools/test.py', path, work_dir / 'iter_2.pth', '--work-dir', work_dir) == 0
+        weights.append(torch.load(work_dir / 'iter_2.pth')['state_dict'])
     assert calls == [dict(backend='eager')] * 2
     for name, tensor in weights[0].items():
         torch.testing.assert_close(weights[1][name], tensor, rtol=1e-3, atol=1e-4, msg=name)
