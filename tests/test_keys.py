@@ -86,6 +86,13 @@ def test_a_config_that_inherits_is_told_what_nothing_reads(tmp_path, text, messa
     assert message in str(told.value)
 
 
+def test_a_config_that_ends_the_process_is_told(tmp_path):
+    path = tmp_path / 'mine.py'
+    path.write_text('import sys\nsys.exit(0)\n')
+    with pytest.raises(InputError, match='mine.py cannot be read as a config: SystemExit: 0'):
+        read_config(str(path))
+
+
 def test_a_variable_of_a_base_takes_effect_where_the_base_uses_it(tmp_path):
     path = tmp_path / 'mine.py'
     path.write_text(f"_base_ = '{ROOT}/configs/pretrain/mae_vit_folder.py'\nimg_size = 96\narch = 'small'\n"

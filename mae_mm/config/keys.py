@@ -17,6 +17,7 @@ from ..errors import InputError
 # Pattern of a section's path -> the keys that are read there.
 SECTIONS: dict[str, set[str]] = {
     r'custom_imports': {'imports', 'allow_failed_imports'},
+    r'randomness': {'seed', 'diff_rank_seed', 'deterministic'},
     r'env_cfg': {'cudnn_benchmark', 'mp_cfg', 'dist_cfg', 'resource_limit'},
     r'env_cfg\.mp_cfg': {'mp_start_method', 'opencv_num_threads'},
     r'env_cfg\.dist_cfg': {'backend', 'timeout', 'init_backend'},

@@ -98,7 +98,7 @@ def _evaluated(path: str, variables: dict[str, Any], told: Callable[[], str] | N
         return evaluate(path, {**inherited_settings(program, RUNNER_KEYS - VARIABLES), **variables})
     except InputError:
         raise
-    except Exception as error:  # a config is a program: anything can be wrong with it
+    except (Exception, SystemExit) as error:  # a config is a program: anything can be wrong with it
         raise InputError(f'{told() if told else path} cannot be read as a config: {type(error).__name__}: '
                          f'{error}') from error
 

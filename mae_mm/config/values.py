@@ -74,7 +74,10 @@ VALUES: dict[str, tuple[Check, str]] = {
     r'model\.decode_head\.pool_scales': (lambda v: isinstance(v, (list, tuple)) and len(v) > 0 and _all(_from(1))(v),
                                           'a list of whole numbers from 1 on'),
     r'model(\.module)?\.test_cfg\.(stride|crop_size)': (_pair, 'two whole numbers from 1 on, height and width'),
-    r'model\.norm_pix|resume|.*\.reduce_zero_label': (lambda v: isinstance(v, bool), 'True or False'),
+    r'model\.norm_pix|resume|.*\.reduce_zero_label|randomness\.(diff_rank_seed|deterministic)': (
+        lambda v: isinstance(v, bool), 'True or False'),
+    r'default_hooks\.checkpoint\.(by_epoch|save_last|save_optimizer|save_param_scheduler)': (
+        lambda v: isinstance(v, bool), 'True or False'),
     r'model\.backbone\.init_cfg\.checkpoint': (_or_none(lambda v: isinstance(v, str)), 'a path or URL, or None'),
     r'env_cfg\.mp_cfg\.mp_start_method': (lambda v: v in ('fork', 'spawn', 'forkserver'),
                                            "'fork', 'spawn' or 'forkserver'"),

@@ -215,7 +215,8 @@ class Runner(_Runner):
             self.samples_done = checkpoint['meta'].get('samples')
         if isinstance(checkpoint, dict) and 'meta' in checkpoint:
             checkpoint['meta'] = meta_of(checkpoint)  # whatever a file holds there
-        self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
+        if isinstance(checkpoint, dict):
+            self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
         model = self.bare_model
         weights = weights_for(model, checkpoint, filename)
         training = isinstance(self._train_loop, BaseLoop)
