@@ -81,7 +81,7 @@ def pretrain(args: argparse.Namespace) -> None:
     }
     if args.official:
         peers['official'] = (lambda: official_mae(args.official, args.arch), lambda model: model(images)[0])
-    for name in args.peers or peers:
+    for name in peers if args.peers is None else args.peers:
         models[name], losses[name] = peers[name][0](), peers[name][1]
 
     def step(name: str) -> None:
