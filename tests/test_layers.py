@@ -8,7 +8,6 @@ from torch import nn
 
 import mae_mm
 from mae_mm import MAE, InputError
-from mae_mm.models import layers
 from mae_mm.models.position import relative_position_bias
 
 TINY = dict(img_size=32, patch_size=8, embed_dims=16, num_layers=3, num_heads=2)
@@ -82,13 +81,3 @@ def test_attention_weights_give_the_layers_output(bias):
             table.zero_()
             model.train().eval()  # drops what is kept of the biases
             assert not torch.allclose(model.attention_weights(images, 1), weights)
-
-
-@pytest.mark.parametrize('amd', [False, True])
-def test_linear_layers_are_the_same_on_every_processor(monkeypatch, amd):
-    monkeypatch.setattr(layers, '_is_amd', lambda: amd)
-    layer, tokens = layers.Linear(12, 20), torch.randn(2, layers.MANY, 12, requires_grad=True)
-    found = layer(tokens)
-    expected = nn.functional.linear(tokens, layer.weight, layer.bias)
-    torch.testing.assert_close(found, expected)
-    torch.testing.assert_close(*(torch.autograd.grad(out.square().sum(), tokens)[0] for out in (found, expected)))

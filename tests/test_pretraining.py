@@ -187,7 +187,8 @@ def test_the_recipe_is_the_published_one():
         cfg = settings(name)
         assert cfg.optim_wrapper.optimizer == dict(type='AdamW', lr=1.5e-4 * 16, betas=(.9, .95), weight_decay=.05)
         assert cfg.param_scheduler == dict(type='mae_mm.WarmupCosineLR', warmup=40, convert_to_iter_based=True)
-        assert cfg.train_cfg.max_epochs == epochs and cfg.train_dataloader.batch_size == 512
+        parts = cfg.optim_wrapper.get('accumulative_counts', 1)
+        assert cfg.train_cfg.max_epochs == epochs and cfg.train_dataloader.batch_size * parts == 512
         assert cfg.model.backbone.get('patch_size', 16) == (14 if 'huge' in name else 16)
         crop = cfg.train_dataloader.dataset.pipeline[1]
         assert (crop.type, crop['size'], crop.area) == ('mae_mm.LoadCrop', 224, (.2, 1.))

@@ -12,8 +12,8 @@ from .conftest import ROOT
 
 # Variable -> another value than any config has.
 SETTINGS = dict(
-    img_size=112, crop_size=(96, 160), batch_size=3, lr=.123, max_epochs=7, max_iters=77, warmup_epochs=.5,
-    warmup_iters=5, base_batch_size=333, min_lr=3e-7, img_ratios=[.3, 1.], held_out=.4, arch='small', amp=False,
+    img_size=112, crop_size=(96, 160), batch_size=6, lr=.123, max_epochs=7, max_iters=77, warmup_epochs=.5,
+    warmup_iters=5, base_batch_size=633, min_lr=3e-7, img_ratios=[.3, 1.], held_out=.4, arch='small', amp=False,
     checkpoint='/some/file.pth', data_root='/some/where', reduce_zero_label=True, class_weight='frequency',
     num_views=3, on_broken='replace', max_broken=.3)
 # What a kind of config has, changeable with full effect.

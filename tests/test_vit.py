@@ -28,8 +28,10 @@ def test_maps_of_any_size(size):
     assert [tuple(m.shape) for m in maps] == [(2, 24, size[0] // 8, size[1] // 8)] * 2
 
 
+@pytest.mark.parametrize('amd', [False, True])
 @pytest.mark.parametrize('shape', [(2, MANY, 24), (MANY, 24), (1, MANY // 2, 24)], ids=str)
-def test_many_tokens_are_multiplied_like_few(shape):
+def test_many_tokens_are_multiplied_like_few(shape, amd, monkeypatch):
+    monkeypatch.setattr('mae_mm.models.layers._is_amd', lambda: amd)
     torch.manual_seed(0)
     ours, images = Linear(24, 40), torch.randn(*shape[:-1], 48)
     plain = torch.nn.Linear(24, 40)
@@ -49,7 +51,7 @@ def test_many_tokens_are_multiplied_like_few(shape):
         gradients = torch.autograd.grad(out.sin().sum(), [inputs, *layer.parameters()])
         results.append((out, *gradients))
     many = math.prod(shape[:-1]) >= MANY
-    assert (torch.conv2d in called) == (many and torch.backends.mkldnn.is_available())
+    assert (torch.conv2d in called) == (many and amd and torch.backends.mkldnn.is_available())
     for expected, given in zip(*results, strict=True):
         assert given.shape == expected.shape and given.is_contiguous() == expected.is_contiguous()
         torch.testing.assert_close(given, expected, rtol=0, atol=1e-5 * max(expected.abs().max().item(), 1))
