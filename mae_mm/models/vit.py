@@ -186,10 +186,9 @@ class MAE(LayerAccess, OnGrid):
         if self.rel_pos_bias:
             raise InputError('encode(images, ids_keep) needs rel_pos_bias=False: the bias is for whole images')
         tell_random_weights(self)
-        grid = self.grid_of(*images.shape[2:])
         patches = self.patch_embed.project(take_patches(images, ids_keep, self.patch_size))
         tokens = torch.cat([self.cls_token.expand(len(images), -1, -1), patches], dim=1)
-        tokens = tokens + self.positions(grid)[0, F.pad(ids_keep + 1, (1, 0))]  # B 1+n C
+        tokens = tokens + self.positions(self.grid_of(*images.shape[2:]))[0, F.pad(ids_keep + 1, (1, 0))]  # B 1+n C
         for i in range(self.num_layers):
             tokens = self._layer(i, tokens)
         return self.ln1(tokens)
