@@ -23,6 +23,9 @@ from mae_mm.engine import hooks
 from mae_mm.errors import InputError
 from mae_mm.models import ImagePreprocessor
 
+from .conftest import run_inside
+from .own_data import class_folders
+
 FOLDER = 'pretrain/mae_vit_folder'
 PHOTOS = ('astronaut', 'coffee', 'chelsea', 'rocket')
 AREA, RATIO = (0.2, 1.), (3 / 4, 4 / 3)
@@ -215,3 +218,18 @@ def test_seeding_leaves_accelerators_to_the_step(monkeypatch):
         monkeypatch.setattr(hooks, 'get_device', lambda device=device: device)
         hooks.SeedStepHook().before_train_iter(SimpleNamespace(seed=3, iter=5), 0)
         assert seeded == [torch.initial_seed()] * count
+
+
+def test_a_broken_image_is_replaced_through_the_command(tmp_path, error_of):
+    """It is refused before the run, unless the setting says otherwise; then it is named once."""
+    class_folders(tmp_path / 'images', 4)
+    (tmp_path / 'images' / 'broken.jpg').write_text('no image')
+    small = ['model.backbone.arch=None', 'model.backbone.embed_dims=16', 'model.backbone.num_layers=1',
+             'model.backbone.num_heads=2', 'model.decoder.embed_dims=16', 'model.decoder.num_layers=1']
+    args = ['tools/train.py', 'pretrain/mae_vit_folder', '--work-dir', tmp_path / 'w', '--cfg-options',
+            f'data_root={tmp_path / "images"}', 'img_size=32', 'max_epochs=2', 'batch_size=4', *small]
+    assert 'broken.jpg cannot be read as an image' in error_of(*args)
+    assert run_inside(*args, 'on_broken=replace', 'max_broken=0.2', 'train_dataloader.num_workers=0',
+                      'train_dataloader.persistent_workers=False') == 0
+    log = next((tmp_path / 'w').glob('2*/*.log')).read_text()
+    assert log.count('others are trained on in its place') == 1

@@ -1,6 +1,6 @@
 """What a run would trip over later, told before it starts."""
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import chain, islice
 from typing import Any
 
@@ -12,6 +12,7 @@ from ..datasets.pairs import check_sizes, stems_in
 from ..datasets.reading import IMAGE_SUFFIXES
 from ..datasets.scans import each_name
 from ..datasets.shards import shards_at
+from ..datasets.splitting import held_out
 from ..errors import InputError
 from .bands import LOOKED_AT, check_bands
 from .class_checks import check_class_folders
@@ -53,7 +54,11 @@ def _check_folder(cfg: Config, loader: str, dataset: ConfigDict) -> None:
             check_folder(folder)
     except InputError as error:
         raise InputError(f'{error} ({loader}); --cfg-options data_root=DIR says where the images are') from None
-    images = (os.path.join(folder, name) for name in each_name(folder) if name.lower().endswith(suffixes))
+    names: Iterable[str] = (name for name in each_name(folder) if name.lower().endswith(suffixes))
+    trained = (cfg.get('train_dataloader') or {}).get('dataset') or {}
+    if dataset.get('split') == 'held_out' and dataset.get('held_out') and trained.get('on_broken') == 'replace':
+        names = sorted(held_out(sorted(names), dataset.held_out))  # the others may be broken
+    images = (os.path.join(folder, name) for name in names)
     first = list(islice(images, LOOKED_AT))
     if not first:
         raise InputError(f'{folder}: no images there ({loader}); known are {", ".join(suffixes)}')

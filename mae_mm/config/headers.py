@@ -23,6 +23,8 @@ def check_headers(cfg: Config, dataset: ConfigDict, paths: Iterable[str]) -> Non
     for path in islice(paths, MOST):
         data = bytes_at(path)
         height, width = size_in_header(path, data)
+        if not height and dataset.get('on_broken') == 'replace':  # what cannot be read is left to the run
+            continue
         if not height:  # not for Pillow: does what will read it know it?
             _load(dataset, dict(img_path=path) if data is None else dict(img_path=path, img_bytes=data))
         elif min(height, width) < patch:
