@@ -149,7 +149,8 @@ def test_class_names_go_to_hugging_face_and_back(tmp_path, capsys):
 def test_rectangles_go_to_hugging_face_where_it_can_build_them(tmp_path, capsys):
     torch.save(pretrainer(sizes=dict(img_size=(16, 64))).state_dict(), tmp_path / 'a.pth')
     assert run_inside('convert', tmp_path / 'a.pth', tmp_path / 'hf', '--to', 'huggingface') == 2
-    assert 'ViTMAE is built for squares alone, and these weights are of 2x8 patches' in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert 'ViTMAEForPreTraining is built for squares alone, and these weights are of 2x8 patches' in error
     assert not (tmp_path / 'hf').exists()
     torch.save(official.mae_weights('norm'), tmp_path / 'b.pth')
     options = ['--grid', 2, 8, '--num-heads', 2]

@@ -25,7 +25,7 @@ def autoencoder(decoder=(24, 2, 3), seed=7, mask_ratio=.75, norm_pix=True, **siz
 
 def orders(batch, patches, seed=0):
     torch.manual_seed(seed)
-    return draw_order(batch, patches, torch.device('cpu'))
+    return draw_order(batch, (1, patches), torch.device('cpu'))
 
 
 @pytest.mark.parametrize('channels, size, patch', [(3, (32, 32), 8), (1, (12, 20), 4), (5, (14, 7), 7)])
@@ -54,8 +54,8 @@ def test_orders_are_permutations_and_hide_the_official_number():
     assert mask.dtype == torch.bool and (mask.sum(dim=1) == 18).all()
     assert not torch.take_along_dim(mask, ids[:, :6], dim=1).any()
     assert num_visible(196, .75) == 49 and num_visible(400, .9) == 39  # rounded down, as the official code does
-    assert torch.equal(order_of_sample(3, 24), order_of_sample(3, 24))
-    assert not torch.equal(order_of_sample(3, 24), order_of_sample(4, 24))
+    assert torch.equal(order_of_sample(3, (4, 6)), order_of_sample(3, (4, 6)))
+    assert not torch.equal(order_of_sample(3, (4, 6)), order_of_sample(4, (4, 6)))
 
 
 def test_every_patch_is_hidden_equally_often():

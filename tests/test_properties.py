@@ -45,7 +45,7 @@ def test_patches_of_any_rectangle_are_put_together_again(grid, patch, channels, 
     assert torch.equal(unpatchify(patches, p, grid), images)
     assert torch.equal(patchify(images.transpose(2, 3), p).flatten(1).sort().values,
                        patches.flatten(1).sort().values)
-    ids = draw_order(batch, h * w, images.device)
+    ids = draw_order(batch, (h, w), images.device)
     assert torch.equal(take_patches(images, ids, p), torch.take_along_dim(patches, ids[..., None], 1))
 
 
@@ -59,7 +59,7 @@ def test_a_mask_parts_the_patches_in_two_or_is_refused(grid, ratio, batch, seed)
         assert f'mask_ratio={ratio}' in str(error) and not 0 < int(patches * (1 - ratio)) < patches
         return
     torch.manual_seed(seed)
-    for order in (draw_order(batch, patches, torch.device('cpu')), order_of_sample(seed, patches)[None]):
+    for order in (draw_order(batch, (1, patches), torch.device('cpu')), order_of_sample(seed, (1, patches))[None]):
         assert torch.equal(order.sort().values, torch.arange(patches).expand_as(order))
         mask = hidden_mask(order, keep)
         for row, hidden in zip(order, mask, strict=True):

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..checkpoint import convert, read_checkpoint, tensors_of
-from ..checkpoint.architectures import arch_of
+from ..checkpoint.architectures import arch_of, token_settings
 from ..checkpoint.describing import Description, Transformer, describe
 from ..checkpoint.download import file_hash
 from ..checkpoint.facts import NORM_EPS
@@ -54,8 +54,10 @@ def inspect_checkpoint(source: str, trust: bool = False) -> dict[str, str]:
 
 
 def _parts(model: Description) -> dict[str, str]:
-    extras = [text for text, there in (('relative position bias', model.rel_pos_bias),
-                                       ('layer scale', model.layer_scale)) if there]
+    extras = [text for text, there in (
+        (f'{model.num_cls_tokens} class tokens', model.num_cls_tokens > 1),
+        (f'{model.num_registers} registers', model.num_registers), ('relative position bias', model.rel_pos_bias),
+        ('layer scale', model.layer_scale)) if there]
     return {
         'encoder': f'{_transformer(model.backbone)}; patch {model.patch_size}, {model.in_channels} channels'
                    + ''.join(f'; {text}' for text in extras),
@@ -133,11 +135,14 @@ def _command(use: str, arch: str, model: Description) -> str:
             settings.append(f'{size}={height},{width}' if size == 'crop_size' else f'{size}={height}')
     if model.in_channels != 3:
         settings.append('statistics=FILE')
+    settings += token_settings(model.num_cls_tokens, model.num_registers, model.layer_scale)
     return ' '.join([subcommand, name, '--cfg-options', *settings])
 
 
 def _published(model: Description, arch: str) -> str | None:
     """The config of a published recipe that weights are of."""
+    if model.num_cls_tokens > 1 or model.num_registers or model.layer_scale:
+        return None
     if arch not in FINETUNE or model.patch_size != (14 if arch == 'huge' else 16) or model.in_channels != 3:
         return None
     if model.num_classes:

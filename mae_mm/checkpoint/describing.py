@@ -10,7 +10,7 @@ from ..errors import InputError
 from .grids import Grid, square
 
 # Weights do not tell the number of attention heads. Width of a published encoder or decoder -> its heads.
-HEADS = {'backbone': {768: 12, 1024: 16, 1280: 16}, 'decoder': {512: 16}}
+HEADS = {'backbone': {384: 6, 768: 12, 1024: 16, 1280: 16, 1536: 24, 3072: 32}, 'decoder': {512: 16}}
 
 
 @dataclass
@@ -34,6 +34,8 @@ class Description:
     layer_scale: bool
     final_norm: bool
     pooled: bool  # a norm of the mean of the patches
+    num_cls_tokens: int
+    num_registers: int
     decoder: Transformer | None
     norm_pix: bool | None  # the decoder predicts normalised patches; None if it is unknown
     num_classes: int | None
@@ -64,6 +66,8 @@ def describe(weights: Mapping[str, Tensor]) -> Description:
         layer_scale='backbone.layers.0.gamma_1' in full,
         final_norm='backbone.ln1.weight' in full,
         pooled='backbone.fc_norm.weight' in full,
+        num_cls_tokens=full['backbone.cls_token'].shape[1],
+        num_registers=full['backbone.register_tokens'].shape[1] if 'backbone.register_tokens' in full else 0,
         decoder=decoder,
         norm_pix=told.get('', {}).get('norm_pix'),
         num_classes=None if head is None else len(head),
@@ -76,6 +80,6 @@ def _transformer(weights: Mapping[str, Tensor], part: str, told: Mapping[str, An
     width = weights[f'{part}.pos_embed'].shape[2]
     table = weights.get(f'{part}.layers.0.attn.relative_position_bias_table')
     num_heads = HEADS[part].get(width) if table is None else table.shape[1]
-    grid = told.get('grid') or square(weights[f'{part}.pos_embed'].shape[1] - 1)
+    grid = told.get('grid') or square(weights[f'{part}.pos_embed'].shape[1] - weights['backbone.cls_token'].shape[1])
     return Transformer(width, num_layers, len(weights[f'{part}.layers.0.ffn.layers.0.0.weight']),
                        told.get('num_heads') or num_heads, tuple(grid) if grid else None, told.get('norm_eps'))

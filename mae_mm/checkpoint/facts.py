@@ -5,7 +5,7 @@ from typing import Any
 from torch import Tensor
 
 from ..errors import InputError
-from .grids import decide_grid
+from .grids import POS_RESIZE, decide_grid
 
 NORM_EPS = 1e-6  # of the layer norms, where a file does not tell
 FACTS: dict[str, Callable[[Any], bool]] = {
@@ -14,6 +14,7 @@ FACTS: dict[str, Callable[[Any], bool]] = {
     'num_heads': lambda value: type(value) is int and value > 0,
     'norm_eps': lambda value: isinstance(value, float) and 0 < value < 1,
     'norm_pix': lambda value: isinstance(value, bool),
+    'pos_resize': lambda value: value in POS_RESIZE,
 }
 STORED = tuple(fact for fact in FACTS if fact != 'version')  # those that are ours
 Told = dict[str, dict[str, Any]]
@@ -42,7 +43,7 @@ def add_facts(weights: Mapping[str, Tensor], grid: tuple[int, int] | None = None
     if grid is not None:
         rows = {len(tensor) for name, tensor in weights.items() if name.endswith('relative_position_bias_table')}
         try:
-            decide_grid(positions.shape[1] - 1, rows, grid, grid)
+            decide_grid(positions.shape[1] - weights[f'{prefix}cls_token'].shape[1], rows, grid, grid)
         except InputError as error:
             raise InputError(f'--grid {grid[0]} {grid[1]}: {error}') from None
         for part in (encoder, *([metadata.setdefault('decoder', {})] if 'decoder.pos_embed' in weights else ())):

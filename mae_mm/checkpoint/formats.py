@@ -1,6 +1,5 @@
 """Weights of one format in the names of another, by the tables."""
 import functools
-import math
 import re
 from collections import OrderedDict
 from collections.abc import Collection, Mapping
@@ -10,12 +9,13 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError, listed
+from .completing import complete_beit, complete_tokens, fold_class_positions, join_attention, split_attention
 from .facts import Told, told_by
-from .grids import Grid, bias_table_rows, grid_of_index
+from .grids import Grid, grid_of_index
 from .shapes import check_plain, check_weights
-from .tables import FORMATS, MMPRETRAIN_CLASS_TOKEN, TARGETS, Format, Rows
+from .tables import FORMATS, HF_DINOV2, HF_PIXIO, MMPRETRAIN_CLASS_TOKEN, REFUSED, TARGETS, Format, Rows
 
-ABSURD_PATCHES = 2**16  # more than any image of this field has
+MASK_TOKENS = {'dinov2': 'mask_token', 'huggingface': 'embeddings.mask_token'}  # of DINOv2's pre-training
 
 
 @dataclass
@@ -34,8 +34,12 @@ def recognise(state_dict: Mapping[str, Tensor]) -> str:
     """The format of a state dict, a key of ``FORMATS``.
 
     Raises:
-        ValueError: none of the known formats has such names.
+        ValueError: none of the known formats has such names, or they are of an encoder that computes something else.
     """
+    for key in state_dict:
+        for pattern, what in REFUSED:
+            if re.fullmatch(pattern, key):
+                raise InputError(f'an encoder with {what}, which ours does not compute ({listed([key])})')
     for name, format_ in FORMATS.items():
         keys = {_canonical(key, format_) for key in state_dict}
         if any(keys.issuperset(signature) for signature in format_.signatures):
@@ -66,9 +70,15 @@ def convert(state_dict: Mapping[str, Tensor], own: Collection[str] = ()) -> Conv
                               if key.endswith('relative_position_index'))), None)
     check_weights(weights, called)
     join_attention(weights)
-    _complete_beit(weights, grid)
+    complete_beit(weights, grid)
+    told = told_by(state_dict)
+    bare = 'cls_token' in state_dict
+    complete_tokens(weights, grid or told.get('' if bare else 'backbone', {}).get('grid'))
     _check_embeddings(weights)
-    done.weights = _with_metadata(weights, told_by(state_dict), 'cls_token' in state_dict, grid)
+    rule = 'antialias' if 'backbone.register_tokens' in weights else FORMATS[done.format].pos_resize
+    if FORMATS[done.format].rows and rule != 'plain':
+        told.setdefault('' if bare else 'backbone', {}).setdefault('pos_resize', rule)
+    done.weights = _with_metadata(weights, told, bare, grid)
     return done
 
 
@@ -132,50 +142,6 @@ def _check_embeddings(weights: Mapping[str, Tensor]) -> None:
             raise InputError(f'weights without {name}')
 
 
-def join_attention(weights: 'OrderedDict[str, Tensor]') -> None:
-    """Make one ``attn.qkv`` of ``attn.q``, ``attn.k`` and ``attn.v``, in place.
-
-    BEiT's k has no bias, as none would change a softmax: it becomes zeros.
-    """
-    for name in [name for name in weights if re.search(r'\.attn\.q\.(weight|bias)$', name)]:
-        prefix, kind = re.sub(r'\.q\.\w+$', '', name), name.rpartition('.')[2]
-        q, k, v = (weights.pop(f'{prefix}.{part}.{kind}', None) for part in 'qkv')
-        if q is None or v is None or q.shape != v.shape or (k is not None and k.shape != q.shape):
-            raise InputError(f'{prefix}: the {kind} of q, k or v is missing or has another shape')
-        weights[f'{prefix}.qkv.{kind}'] = torch.cat([q, torch.zeros_like(q) if k is None else k, v])
-
-
-def split_attention(weights: 'OrderedDict[str, Tensor]') -> None:
-    """The inverse of :func:`join_attention`."""
-    for name in [name for name in weights if re.search(r'\.attn\.qkv\.(weight|bias)$', name)]:
-        prefix, kind = name.rsplit('.qkv.', 1)
-        for part, tensor in zip('qkv', weights.pop(name).chunk(3), strict=True):
-            weights[f'{prefix}.{part}.{kind}'] = tensor
-
-
-def _complete_beit(weights: 'OrderedDict[str, Tensor]', grid: Grid | None) -> None:
-    """Give BEiT's weights what a plain ViT keeps explicitly, in place.
-
-    A bias table that all layers share becomes one for each; absent position embeddings become zeros.
-    """
-    table_name = 'attn.relative_position_bias_table'
-    shared = weights.pop('backbone.relative_position_bias_table', None)
-    if shared is not None:
-        for name in [name for name in weights if re.fullmatch(r'backbone\.layers\.[0-9]+\.ln1\.weight', name)]:
-            weights[name.replace('ln1.weight', table_name)] = shared
-    table = weights.get(f'backbone.layers.0.{table_name}')
-    if 'backbone.pos_embed' in weights or table is None:
-        return
-    if grid is None:  # (2h - 1)(2w - 1) + 3 rows, of square images
-        side = (math.isqrt(max(len(table) - 3, 0)) + 1) // 2
-        grid = (side, side)
-    if bias_table_rows(grid) != len(table) or grid[0] * grid[1] > ABSURD_PATCHES:
-        raise InputError(f'relative position bias tables of {len(table)} rows, which fit no square grid, and no '
-                         'position embedding that shows the grid')
-    width = len(weights['backbone.layers.0.ln1.weight'])
-    weights['backbone.pos_embed'] = table.new_zeros(()).expand(1, 1 + grid[0] * grid[1], width)
-
-
 def _with_metadata(weights: 'OrderedDict[str, Tensor]', told: Told, bare: bool,
                    grid: Grid | None) -> 'OrderedDict[str, Tensor]':
     """Weights with what is told of each module; without the prefix if there is nothing but a backbone.
@@ -204,11 +170,12 @@ def export(weights: Mapping[str, Tensor], target: str) -> 'tuple[OrderedDict[str
     full = OrderedDict((f'backbone.{name}' if bare else name, tensor) for name, tensor in weights.items())
     check_plain(full)
     check_weights(full)
-    rows, left_out = TARGETS[target]
+    _check_prefix(full, target)
+    rows, left_out = _target_rows(full, target)
     if target == 'huggingface':
         split_attention(full)
-    if target == 'mmpretrain' and 'backbone.fc_norm.weight' not in full:
-        rows = MMPRETRAIN_CLASS_TOKEN + rows
+    if target == 'timm' and 'backbone.register_tokens' in full:
+        fold_class_positions(full)
     back = tuple((ours, theirs) for theirs, ours in rows)
     done: OrderedDict[str, Tensor] = OrderedDict()
     aside: list[str] = []
@@ -219,6 +186,30 @@ def export(weights: Mapping[str, Tensor], target: str) -> 'tuple[OrderedDict[str
             done[theirs.removeprefix('backbone.') if bare and target == 'mmseg' else theirs] = tensor
         else:
             (aside if re.fullmatch(left_out, name) else homeless).append(name)
+    mask_token = MASK_TOKENS.get(target)
+    if mask_token and (target == 'dinov2' or 'embeddings.register_tokens' in done):  # theirs always has one
+        done[mask_token] = torch.zeros(1, full['backbone.cls_token'].shape[2])
     if homeless:
         raise InputError(f'the {target} format has no names for {len(homeless)} of the tensors: {listed(homeless)}')
     return done, aside
+
+
+def _check_prefix(weights: Mapping[str, Tensor], target: str) -> None:
+    """Refuse class tokens and registers that a target's encoders do not have."""
+    num_cls_tokens = weights['backbone.cls_token'].shape[1]
+    if num_cls_tokens > 1 and target not in ('official', 'huggingface'):
+        raise InputError(f'{target} has encoders of one class token, and these weights have {num_cls_tokens}')
+    if num_cls_tokens > 1 and {'backbone.register_tokens', 'backbone.layers.0.gamma_1'} & weights.keys():
+        raise InputError(f'{target} has no encoders of {num_cls_tokens} class tokens with registers or layer scale')
+
+
+def _target_rows(weights: Mapping[str, Tensor], target: str) -> tuple[Rows, str]:
+    """The names that a target has for weights, and our names that it leaves out."""
+    rows, left_out = TARGETS[target]
+    if target == 'mmpretrain' and 'backbone.fc_norm.weight' not in weights:
+        return MMPRETRAIN_CLASS_TOKEN + rows, left_out
+    if target == 'huggingface' and weights['backbone.cls_token'].shape[1] > 1:
+        return HF_PIXIO, r'decoder\..+'
+    if target == 'huggingface' and 'backbone.layers.0.gamma_1' in weights:
+        return HF_DINOV2, r'decoder\..+'
+    return rows, left_out

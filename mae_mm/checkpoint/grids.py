@@ -12,6 +12,8 @@ from ..errors import InputError
 
 Grid = tuple[int, int]
 
+# Ways in which positions become those of another grid; see models/position.py.
+POS_RESIZE = ('plain', 'antialias', 'offset')
 INTEGERS = (torch.int16, torch.int32, torch.int64)
 CLS_ROWS = 3  # the bias table's last rows: class to patch, patch to class, class to class
 ASK = ('say which with init_cfg=dict(type=\'Pretrained\', ..., grid=(height, width)) where training starts from it; '

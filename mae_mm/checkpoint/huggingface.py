@@ -114,13 +114,13 @@ def config_of(model: Description, class_names: Sequence[str] | None = None) -> d
     eps = backbone.norm_eps or NORM_EPS
     _check_told(model, eps)
     height, width = (side * model.patch_size for side in backbone.grid or ())
+    architecture, model_type, own = _kind(model)
     config: dict[str, Any] = dict(
-        architectures=['ViTForImageClassification' if model.num_classes else
-                       'ViTMAEForPreTraining' if decoder else 'ViTMAEModel'],
-        model_type='vit' if model.num_classes else 'vit_mae',
-        **_sizes(backbone), hidden_act=ACTIVATIONS[0], layer_norm_eps=eps, qkv_bias=True,
-        image_size=height if height == width else [height, width], patch_size=model.patch_size,
-        num_channels=model.in_channels)
+        architectures=[architecture], model_type=model_type, **_sizes(backbone), hidden_act=ACTIVATIONS[0],
+        layer_norm_eps=eps, qkv_bias=True, image_size=height if height == width else [height, width],
+        patch_size=model.patch_size, num_channels=model.in_channels, **own)
+    if own:
+        return config
     if model.num_classes:
         names = class_names or [f'LABEL_{i}' for i in range(model.num_classes)]
         if len(names) != model.num_classes:
@@ -131,6 +131,21 @@ def config_of(model: Description, class_names: Sequence[str] | None = None) -> d
         config |= {f'decoder_{name}': size for name, size in _sizes(decoder).items()}
         config['norm_pix_loss'] = model.norm_pix
     return config
+
+
+def _kind(model: Description) -> tuple[str, str, dict[str, Any]]:
+    """Class and ``model_type`` of transformers' model, and what its config alone has."""
+    ratio = model.backbone.hidden_dims // model.backbone.embed_dims
+    if model.num_cls_tokens > 1:
+        return 'PixioModel', 'pixio', dict(n_cls_tokens=model.num_cls_tokens, mlp_ratio=ratio)
+    if model.num_registers:
+        return 'Dinov2WithRegistersModel', 'dinov2_with_registers', dict(
+            num_register_tokens=model.num_registers, mlp_ratio=ratio, use_swiglu_ffn=False)
+    if model.layer_scale:
+        return 'Dinov2Model', 'dinov2', dict(mlp_ratio=ratio, use_swiglu_ffn=False, use_mask_token=False)
+    if model.num_classes:
+        return 'ViTForImageClassification', 'vit', {}
+    return 'ViTMAEForPreTraining' if model.decoder else 'ViTMAEModel', 'vit_mae', {}
 
 
 def _sizes(part: Transformer) -> dict[str, Any]:
@@ -146,8 +161,9 @@ def _check_told(model: Description, eps: float) -> None:
     if backbone.grid is None:
         raise InputError('the file does not store the grid of patches; give it with --grid HEIGHT WIDTH')
     height, width = backbone.grid
+    name = _kind(model)[0]
     if height != width and not model.num_classes:
-        raise InputError(f"Hugging Face's ViTMAE is built for squares alone, and these weights are of {height}x{width}"
+        raise InputError(f"Hugging Face's {name} is built for squares alone, and these weights are of {height}x{width}"
                          ' patches')
     for part, option in ((backbone, '--num-heads'), (decoder, '--decoder-num-heads')):
         if part and part.num_heads is None:

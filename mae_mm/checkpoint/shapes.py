@@ -1,7 +1,7 @@
 """What weights in our names must be before anything is made of them: plain numbers, of shapes that fit each other.
 
-Letters in shapes: E width of the encoder, D of the decoder, H and G their MLPs', C bands, p side of a patch, N and M
-tokens, R rows of a bias table, K heads, L classes, P values of a patch.
+Letters in shapes: E width of the encoder, D of the decoder, H and G their MLPs', C bands, p side of a patch, T class
+tokens, S registers, N and M positions, R rows of a bias table, K heads, L classes, P values of a patch.
 """
 import re
 from collections.abc import Mapping, Sequence
@@ -26,7 +26,8 @@ def _layer(width: str, hidden: str) -> dict[str, str]:
 
 
 SHAPES: dict[str, str] = {
-    r'backbone\.cls_token': '1 1 E', r'backbone\.pos_embed': '1 N E', r'backbone\.(ln1|fc_norm)\.(weight|bias)': 'E',
+    r'backbone\.cls_token': '1 T E', r'backbone\.register_tokens': '1 S E',
+    r'backbone\.pos_embed': '1 N E', r'backbone\.(ln1|fc_norm)\.(weight|bias)': 'E',
     r'backbone\.patch_embed\.projection\.weight': 'E C p p', r'backbone\.patch_embed\.projection\.bias': 'E',
     r'backbone\.relative_position_bias_table': 'R K',
     **{rf'backbone\.layers\.[0-9]+\.{name}': shape for name, shape in _layer('E', 'H').items()},

@@ -18,11 +18,13 @@ class Format:
         rows: their names and ours; without any, the names are ours already.
         aliases: (pattern, replacement) for other spellings, applied in turn before all else.
         dropped: patterns of names that have no place here: they follow from others, or belong to a task of theirs.
+        pos_resize: how its positions become those of another grid, if it has no registers; with them: antialiased.
     """
     signatures: tuple[tuple[str, ...], ...]
     rows: Rows = ()
     aliases: tuple[tuple[str, str], ...] = ()
     dropped: tuple[str, ...] = ()
+    pos_resize: str = 'plain'
 
 
 def _layers(theirs: str, ours: str, **parts: str) -> Rows:
@@ -53,8 +55,11 @@ _DECODER: Rows = (
     ('decoder_norm.*', 'decoder.ln1.*'),
     ('decoder_pred.*', 'decoder.pred.*'),
 )
-# timm's layer scale, and microsoft/unilm's BEiT and BEiT v2 (modeling_finetune.py, modeling_pretrain.py).
+# timm's layer scale and registers, those of facebookresearch/dinov2 (dinov2/models/vision_transformer.py), and
+# microsoft/unilm's BEiT and BEiT v2 (modeling_finetune.py, modeling_pretrain.py).
 _LAYER_SCALE = _layers('blocks', 'backbone.layers', gamma_1='ls1.gamma', gamma_2='ls2.gamma')
+_TIMM_REGISTERS: Rows = (('reg_token', 'backbone.register_tokens'), )
+_DINOV2: Rows = (*_ENCODER, *_LAYER_SCALE, ('register_tokens', 'backbone.register_tokens'))
 _BEIT = (*_layers('blocks', 'backbone.layers', gamma_1='gamma_1', gamma_2='gamma_2', q_bias='attn.q_bias',
                   v_bias='attn.v_bias', table='attn.relative_position_bias_table'),
          ('rel_pos_bias.relative_position_bias_table', 'backbone.relative_position_bias_table'))
@@ -91,6 +96,23 @@ _HF_ALIASES = (
     (r'\.mlp\.fc2\.', '.output.dense.'),
 )
 
+# Hugging Face's Pixio and DINOv2, with or without registers.
+_HF_EMBEDDINGS: Rows = (
+    ('embeddings.cls_token', 'backbone.cls_token'),
+    ('embeddings.register_tokens', 'backbone.register_tokens'),
+    ('embeddings.position_embeddings', 'backbone.pos_embed'),
+    ('embeddings.patch_embeddings.projection.*', 'backbone.patch_embed.projection.*'),
+    ('layernorm.*', 'backbone.ln1.*'),
+)
+_HF_NORMS = dict(ln1='norm1.*', ln2='norm2.*')
+HF_PIXIO: Rows = (*_HF_EMBEDDINGS, *_layers('encoder.layer', 'backbone.layers', **{**_HF_LAYER, **_HF_NORMS}))
+HF_DINOV2: Rows = (*_HF_EMBEDDINGS, *_layers('encoder.layer', 'backbone.layers', **{
+    **_HF_LAYER, **_HF_NORMS, 'fc1': 'mlp.fc1.*', 'fc2': 'mlp.fc2.*', 'gamma_1': 'layer_scale1.lambda1',
+    'gamma_2': 'layer_scale2.lambda1'}))
+_HF_LATER_ALIASES = ((r'^(pixio|dinov2|dinov2_with_registers)\.', ''), (r'^layers\.', 'encoder.layer.'),
+                     *(alias for alias in _HF_ALIASES if '_proj' in alias[0]))
+_HF_LATER_SIGNATURE = ('embeddings.cls_token', 'encoder.layer.0.norm1.weight')
+
 # mmpretrain and mmsegmentation share most names with ours.
 _OWN_LAYER = dict(ln1='ln1.*', ln2='ln2.*', qkv='attn.qkv.*', proj='attn.proj.*', fc1='ffn.layers.0.0.*',
                   fc2='ffn.layers.1.*')
@@ -112,7 +134,8 @@ _MMPRETRAIN: Rows = (
     ('neck.decoder_pred.*', 'decoder.pred.*'),
 )
 _OWN_ALIASES = (
-    (r'^(?=(cls_token|pos_embed|patch_embed|layers|ln1|fc_norm)(\.|$))', 'backbone.'),  # a backbone by itself
+    # a backbone by itself
+    (r'^(?=(cls_token|register_tokens|pos_embed|patch_embed|layers|ln1|fc_norm)(\.|$))', 'backbone.'),
     (r'\.attn\.([qv])_bias$', r'.attn.\1.bias'),  # mmsegmentation's BEiT
 )
 _OWN_SIGNATURE = ('backbone.patch_embed.projection.weight', 'backbone.layers.0.ln1.weight',
@@ -126,10 +149,18 @@ FORMATS: dict[str, Format] = {
                    _ENCODER + _BEIT,
                    # the prediction of visual tokens, and BEiT v2's second road to it
                    dropped=(_INDEX, r'(cls_pt_)?lm_head\..+', r'mask_token', r'cls_pt_(layers|norm)\..+')),
-    'timm': Format(((*_VIT_SIGNATURE, 'blocks.0.ls1.gamma'), ), _ENCODER + _LAYER_SCALE),
+    'dinov2': Format(((*_VIT_SIGNATURE, 'blocks.0.ls1.gamma', 'mask_token'), ), _DINOV2,
+                     ((r'^blocks\.[0-9]+\.([0-9]+)\.', r'blocks.\1.'), ),  # layers in chunks
+                     dropped=(r'mask_token', ), pos_resize='offset'),
+    'timm': Format(((*_VIT_SIGNATURE, 'blocks.0.ls1.gamma'), (*_VIT_SIGNATURE, 'reg_token')),
+                   _ENCODER + _LAYER_SCALE + _TIMM_REGISTERS, pos_resize='antialias'),
     'mae': Format(((*_VIT_SIGNATURE, 'pos_embed'), ), _ENCODER + _DECODER),
     'huggingface': Format((('vit.embeddings.cls_token', 'vit.encoder.layer.0.layernorm_before.weight'), ),
                           _HF, _HF_ALIASES, dropped=(r'vit\.pooler\..+', )),
+    'huggingface-pixio': Format(((*_HF_LATER_SIGNATURE, 'encoder.layer.0.intermediate.dense.weight'), ), HF_PIXIO,
+                                _HF_LATER_ALIASES),
+    'huggingface-dinov2': Format(((*_HF_LATER_SIGNATURE, 'encoder.layer.0.layer_scale1.lambda1'), ), HF_DINOV2,
+                                 _HF_LATER_ALIASES, dropped=(r'embeddings\.mask_token', )),
     'mmpretrain': Format(((*_OWN_SIGNATURE, 'neck.decoder_embed.weight'),
                           (*_OWN_SIGNATURE, 'head.layers.head.weight'), (*_OWN_SIGNATURE, 'backbone.ln2.weight')),
                          MMPRETRAIN_CLASS_TOKEN + _MMPRETRAIN),
@@ -142,9 +173,20 @@ FORMATS: dict[str, Format] = {
 _SEGMENTOR: Rows = tuple((f'{part}.?', f'{part}.?') for part in ('decode_head', 'auxiliary_head', 'neck'))
 TARGETS: dict[str, tuple[Rows, str]] = {
     'official': (_ENCODER + _DECODER, '(?!)'),
-    'timm': (_ENCODER + _LAYER_SCALE, r'decoder\..+'),
+    'dinov2': (_DINOV2, r'decoder\..+'),
+    'timm': (_ENCODER + _LAYER_SCALE + _TIMM_REGISTERS, r'decoder\..+'),
     'huggingface': (_HF, '(?!)'),
     'mmpretrain': (_MMPRETRAIN, '(?!)'),
     'mmseg': (_OWN_ENCODER + _layers('backbone.layers', 'backbone.layers', gamma_1='gamma_1', gamma_2='gamma_2',
                                      table='attn.relative_position_bias_table') + _SEGMENTOR, r'decoder\..+'),
 }
+
+# A name of a tensor -> what the encoder that has it computes and ours does not.
+REFUSED: tuple[tuple[str, str], ...] = (
+    (r'.*\.mlp\.(w12|w3|weights_in|weights_out|gate_proj|up_proj|fc1_g)\.weight', 'an MLP with a gate (SwiGLU), as '
+                                                                               "DINOv2's giant"),
+    (r'(.*\.)?(pre_layrnorm|pre_layernorm|norm_pre|ln_pre)\.weight', "a norm before its layers, as CLIP's"),
+    (r'(.*\.)?(head\.attention\.in_proj_weight|attn_pool\..+|head\.probe)', "pooling by attention, as SigLIP's"),
+    (r'(.*\.)?rope_embed\.periods', "rotary positions, as DINOv3's"),
+    (r'.*\.attn\.q_norm\.weight', 'a norm of queries and keys'),
+)

@@ -11,7 +11,7 @@ import torch
 from mmcv.cnn import ConvModule
 from torch import nn
 
-from ..models import MAE, MaskedAutoencoder
+from ..models import MAE, Distiller, MaskedAutoencoder
 
 # Parts of the hosts' models, which are compiled as they are; a segmentor's auxiliary heads may be several.
 PARTS = ('neck', 'decode_head', 'auxiliary_head')
@@ -35,6 +35,8 @@ def _methods(model: nn.Module) -> Iterator[tuple[nn.Module, str]]:
     for part in model.modules():
         if isinstance(part, MaskedAutoencoder):
             yield part, '_patch_losses'
+        elif isinstance(part, Distiller):
+            yield part, '_losses'
         elif isinstance(part, MAE):
             yield part, '_maps'
     for name in PARTS:

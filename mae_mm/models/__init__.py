@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 from ..dependencies import absent, missing
 from ..registry import MODELS
 from .decoder import MAEDecoder
+from .distiller import Distiller
 from .images import ImagePreprocessor
 from .pretrainer import MaskedAutoencoder, Reconstruction
 from .vit import MAE
@@ -22,6 +23,6 @@ else:
         for name in ('BandsPreprocessor', 'BandsSegPreprocessor', 'SegPreprocessor'))
 
 __all__ = [
-    'MAE', 'BandsPreprocessor', 'BandsSegPreprocessor', 'EncoderDecoder', 'FCNHead', 'ImagePreprocessor', 'MAEDecoder',
-    'MaskedAutoencoder', 'Reconstruction', 'SegPreprocessor', 'UPerHead'
+    'MAE', 'BandsPreprocessor', 'BandsSegPreprocessor', 'Distiller', 'EncoderDecoder', 'FCNHead', 'ImagePreprocessor',
+    'MAEDecoder', 'MaskedAutoencoder', 'Reconstruction', 'SegPreprocessor', 'UPerHead'
 ]

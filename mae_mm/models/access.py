@@ -1,6 +1,7 @@
 """Looking into a backbone: the tokens of any layer, and what attends to what.
 
-Letters in shapes: B batch, h w grid of patches, N = 1 + h*w tokens (the class token first), C channels, K heads.
+Letters in shapes: B batch, h w grid of patches, N tokens (class tokens, registers, h*w patches), C channels,
+K heads.
 """
 import itertools
 from collections.abc import Callable, Iterator, Sequence
@@ -12,6 +13,8 @@ from torch import Tensor
 from ..errors import InputError
 from .attention import Bias, BiasTable
 from .position import Grid
+
+OUT_TYPES = ('featmap', 'cls_token', 'avg_featmap')
 
 
 def layer_places(indices: int | Sequence[int], depth: int) -> list[int]:
@@ -29,11 +32,24 @@ def layer_places(indices: int | Sequence[int], depth: int) -> list[int]:
     return [place % depth for place in places]
 
 
+def checked_outputs(out_indices: int | Sequence[int], out_type: str, depth: int) -> list[int]:
+    """The layers whose outputs are returned, counted from 0; ``ValueError`` if they do not fit ``out_type``."""
+    places = layer_places(out_indices, depth)
+    if out_type not in OUT_TYPES:
+        raise InputError(f'out_type={out_type!r} is not one of {", ".join(OUT_TYPES)}')
+    if out_type != 'featmap' and places != [depth - 1]:
+        raise InputError(f'out_type={out_type!r} works on the last layer only, not on out_indices={out_indices}')
+    return places
+
+
 class LayerAccess:
     """What a backbone lets one see of its layers."""
     num_layers: int
+    num_cls_tokens: int
+    num_prefix_tokens: Any
     grid_of: Callable[..., Grid]
     _embed: Callable[[Tensor, Grid], Tensor]
+    _embed_visible: Callable[[Tensor, Tensor], Tensor]
     _layer: Callable[[int, Tensor, Bias], Tensor]
     _biases: Callable[[Grid], list[Bias]]
     layers: Any
@@ -48,6 +64,13 @@ class LayerAccess:
             tokens = self._layer(i, tokens, bias)
             yield tokens
 
+    def visible_layers(self, images: Tensor, ids_keep: Tensor) -> Iterator[Tensor]:
+        """``(B, P + n, C)``: what each layer makes of the prefix and of some patches alone; see :meth:`MAE.encode`."""
+        tokens = self._embed_visible(images, ids_keep)
+        for i in range(self.num_layers):
+            tokens = self._layer(i, tokens, None)
+            yield tokens
+
     def get_intermediate_layers(self, images: Tensor, n: int | Sequence[int] = 1, reshape: bool = False,
                                 return_class_token: bool = False, norm: bool = True) -> tuple:
         """The tokens of some layers, under the name and with the arguments that DINOv2 and timm have.
@@ -55,7 +78,7 @@ class LayerAccess:
         Args:
             n: the last n layers, or a list of them, of which negative ones count from the end.
             reshape: patches as ``(B, C, h, w)`` maps, not as ``(B, h*w, C)`` tokens.
-            return_class_token: ``(patches, class token)`` of each layer; the latter ``(B, C)``.
+            return_class_token: ``(patches, class token)`` of each layer; the latter ``(B, C)``, the mean of several.
             norm: apply the backbone's last norm (with ``out_type='avg_featmap'`` or ``final_norm=False`` it has none).
 
         Raises:
@@ -72,10 +95,10 @@ class LayerAccess:
                 found[i - 1] = self.ln1(tokens) if norm else tokens
         results = []
         for tokens in (found[place] for place in places):
-            patches = tokens[:, 1:]
+            patches = tokens[:, self.num_prefix_tokens:]
             if reshape:
                 patches = patches.transpose(1, 2).unflatten(2, grid).contiguous()
-            results.append((patches, tokens[:, 0]) if return_class_token else patches)
+            results.append((patches, tokens[:, :self.num_cls_tokens].mean(dim=1)) if return_class_token else patches)
         return tuple(results)
 
     def attention_weights(self, images: Tensor, layer: int = -1) -> Tensor:
@@ -91,3 +114,18 @@ class LayerAccess:
         if bias is not None:
             logits = logits + (bias.spread() if isinstance(bias, BiasTable) else bias)
         return torch.softmax(logits.float(), dim=-1)
+
+    def get_layer_depth(self, param_name: str, prefix: str = '') -> tuple[int, int]:
+        """``(depth, number of depths)`` of a parameter, for layer-wise decay of the learning rate.
+
+        Depth 0 is the embeddings, n the n-th layer, the last one all that comes after the layers.
+        """
+        num_depths = self.num_layers + 2
+        name = param_name.removeprefix(prefix)
+        if not param_name.startswith(prefix):
+            return num_depths - 1, num_depths
+        if name in ('cls_token', 'register_tokens', 'pos_embed') or name.startswith('patch_embed.'):
+            return 0, num_depths
+        if name.startswith('layers.'):
+            return int(name.split('.')[1]) + 1, num_depths
+        return num_depths - 1, num_depths

@@ -45,3 +45,11 @@ def rising_rates(highest: float, num_layers: int) -> list[float]:
     if not 0 <= highest < 1:
         raise InputError(f'drop_path_rate={highest} is not from 0 up to 1')
     return [highest * i / max(num_layers - 1, 1) for i in range(num_layers)]
+
+
+def checked_prefix(num_cls_tokens: int, num_registers: int) -> tuple[int, int]:
+    """The numbers of class tokens and of registers; ``ValueError`` if they are no such numbers."""
+    for name, number, least in (('num_cls_tokens', num_cls_tokens, 1), ('num_registers', num_registers, 0)):
+        if type(number) is not int or number < least:
+            raise InputError(f'{name}={number!r} is not a whole number from {least} on')
+    return num_cls_tokens, num_registers

@@ -18,8 +18,8 @@ class BiasCache:
     A grid whose biases would not fit is not kept: a bias table is returned, and attention spreads it by parts.
     """
 
-    def __init__(self, num_layers: int, limit_bytes: int | None = None):
-        self.num_layers = num_layers
+    def __init__(self, num_layers: int, num_prefix: int = 1, limit_bytes: int | None = None):
+        self.num_layers, self.num_prefix = num_layers, num_prefix
         self.limit_bytes = limit_bytes
         self.grids: OrderedDict[Grid, dict[int, tuple[Any, Tensor]]] = OrderedDict()
 
@@ -35,7 +35,7 @@ class BiasCache:
         if kept is not None and kept[0] == state:
             self.grids.move_to_end(grid)
             return kept[1]
-        bias = relative_position_bias(table, source, grid)
+        bias = relative_position_bias(table, source, grid, self.num_prefix)
         if self.num_layers * bias.pairs.numel() * table.shape[1] * dtype.itemsize > self._limit_bytes(table.device):
             return bias
         spread = bias.spread(dtype)

@@ -1,10 +1,9 @@
 """The decoder of a masked autoencoder.
 
-Letters in shapes: B batch, n visible patches, L all patches of an image, C channels of the decoder, p side of a
-patch.
+Letters in shapes: B batch, P prefix tokens (class tokens, registers), n visible patches, L all patches of an image,
+C channels of the decoder, p side of a patch.
 """
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
@@ -12,7 +11,7 @@ from ..errors import InputError
 from ..registry import MODELS
 from .grid import OnGrid, initialise_linear
 from .layers import ALL, EncoderLayer
-from .position import Grid, sincos_position
+from .position import Grid, sincos_position, with_prefix
 from .vit import MAE
 
 
@@ -40,8 +39,9 @@ class MAEDecoder(OnGrid):
         self.layers = nn.ModuleList([EncoderLayer(embed_dims, num_heads, mlp_ratio) for _ in range(num_layers)])
         self.ln1 = nn.LayerNorm(embed_dims, eps=1e-6)
 
-    embed: nn.Linear  # these two are made by connect
+    embed: nn.Linear  # these three are made by connect
     pred: nn.Linear
+    learned_positions: bool
 
     def connect(self, backbone: MAE) -> None:
         """Make what depends on the encoder.
@@ -54,25 +54,29 @@ class MAEDecoder(OnGrid):
                              f'{self.grid} already; make another one')
         self.grid = backbone.grid
         self.embed = nn.Linear(backbone.embed_dims, self.embed_dims)
-        self.pos_embed = nn.Parameter(sincos_position(self.embed_dims, self.grid), requires_grad=False)
+        self.num_cls_tokens, self.num_registers = backbone.num_cls_tokens, backbone.num_registers
+        self.learned_positions = backbone.learned_positions
+        self.pos_embed = nn.Parameter(sincos_position(self.embed_dims, self.grid, self.num_cls_tokens),
+                                      requires_grad=self.learned_positions)
         self.pred = nn.Linear(self.embed_dims, backbone.patch_size**2 * backbone.in_channels)
 
     def forward(self, latent: Tensor, ids_shuffle: Tensor, grid: Grid, wanted: slice) -> Tensor:
         """Predict patches in the order of ``ids_shuffle``; attention does not mind the order.
 
         Args:
-            latent: ``(B, 1 + n, C of the encoder)``: the class token and the visible patches.
+            latent: ``(B, P + n, C of the encoder)``: the prefix and the visible patches.
             ids_shuffle: ``(B, L)`` patch ids, the n visible ones first.
             grid: the image's.
-            wanted: which of the 1 + L tokens to predict; the last layer computes no others.
+            wanted: which of the P + L tokens to predict; the last layer computes no others.
 
         Returns:
             Tensor: ``(B, number of wanted tokens, p*p*channels)``.
         """
         visible = self.embed(latent)
-        hidden = self.mask_token.expand(len(latent), 1 + ids_shuffle.shape[1] - visible.shape[1], -1)
+        rows = with_prefix(ids_shuffle, self.num_prefix_tokens)  # B P+L
+        hidden = self.mask_token.expand(len(latent), rows.shape[1] - visible.shape[1], -1)
         tokens = torch.cat([visible, hidden.to(visible.dtype)], dim=1)
-        tokens = tokens + self.positions(grid)[0, F.pad(ids_shuffle + 1, (1, 0))]  # B 1+L C
+        tokens = tokens + self.positions(grid)[0, rows]  # B P+L C
         for layer in self.layers:
             kept = wanted if layer is self.layers[-1] else ALL
             tokens = checkpoint(layer, tokens, wanted=kept, use_reentrant=False) if self.with_cp and self.training \
@@ -83,4 +87,6 @@ class MAEDecoder(OnGrid):
         """The official initialisation (facebookresearch/mae, ``initialize_weights``), then ``init_cfg``."""
         initialise_linear(self)
         nn.init.normal_(self.mask_token, std=.02)
+        if self.learned_positions:
+            nn.init.trunc_normal_(self.pos_embed, std=.02)
         super().init_weights()

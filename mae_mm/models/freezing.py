@@ -15,6 +15,8 @@ def parts_to_freeze(backbone: Any, frozen_stages: int, trainable_layers: float |
     """
     depth = len(backbone.layers)
     embeddings = [backbone.cls_token, backbone.pos_embed, backbone.patch_embed]
+    if backbone.num_registers:
+        embeddings.append(backbone.register_tokens)
     if trainable_layers is None:
         if not -1 <= frozen_stages <= depth:
             raise InputError(f'frozen_stages={frozen_stages} is not between -1 and {depth}, the number of layers')

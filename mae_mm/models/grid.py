@@ -2,6 +2,7 @@
 import logging
 from typing import Any
 
+import torch
 from mmengine.logging import print_log
 from mmengine.model import BaseModule
 from torch import Tensor, nn
@@ -17,8 +18,11 @@ BIAS_TABLE = 'attn.relative_position_bias_table'
 class OnGrid(BaseModule):
     """A module with a ``pos_embed``, and perhaps relative position bias tables, for the patches of its ``grid``."""
     grid: Grid
-    pos_embed: nn.Parameter
+    pos_embed: nn.Parameter  # 1 T+h*w C: registers have no positions
     layers: nn.ModuleList
+    num_cls_tokens = 1
+    num_registers = 0
+    pos_resize = 'plain'  # one of position.RESIZING: that of the weights
 
     def __init__(self, init_cfg: dict | None = None):
         super().__init__(init_cfg=init_cfg)
@@ -28,16 +32,25 @@ class OnGrid(BaseModule):
         self.register_load_state_dict_pre_hook(refuse_other_names)
         self.register_load_state_dict_pre_hook(fit_to_grid)
 
+    @property
+    def num_prefix_tokens(self) -> int:
+        """How many tokens come before the patches: class tokens, then registers."""
+        return self.num_cls_tokens + self.num_registers
+
     def positions(self, grid: Grid) -> Tensor:
-        """``(1, 1 + h*w, C)``: the position embedding of another grid; the class token's is the first."""
-        return position.resize_pos_embed(self.pos_embed, self.grid, grid)
+        """``(1, P + h*w, C)``: what is added to all tokens of a grid, zeros to registers."""
+        table = position.resize_pos_embed(self.pos_embed, self.grid, grid, self.num_cls_tokens, self.pos_resize)
+        if not self.num_registers:
+            return table
+        cls, patches = table.tensor_split([self.num_cls_tokens], dim=1)
+        return torch.cat([cls, cls.new_zeros(1, self.num_registers, cls.shape[2]), patches], dim=1)
 
     def _save_to_state_dict(self, destination, prefix, keep_vars):
         super()._save_to_state_dict(destination, prefix, keep_vars)
         if hasattr(destination, '_metadata'):  # weights tell none of these
             layer: Any = self.layers[0]
             destination._metadata[prefix[:-1]].update(grid=self.grid, num_heads=layer.attn.num_heads,
-                                                      norm_eps=layer.ln1.eps)
+                                                      norm_eps=layer.ln1.eps, pos_resize=self.pos_resize)
 
 
 def initialise_linear(module: nn.Module) -> None:
@@ -70,7 +83,8 @@ def refuse_other_names(module: nn.Module, state_dict: dict[str, Tensor], prefix:
 def fit_to_grid(module: OnGrid, state_dict: dict[str, Tensor], prefix: str, local_metadata: dict, *_: Any) -> None:
     """State-dict pre-hook: resize a checkpoint's positions and bias tables to the module's grid.
 
-    Layer norms get the ``eps`` that the checkpoint tells, without which they compute something else.
+    Layer norms get the ``eps`` that the checkpoint tells, and positions its way of resizing, without which they
+    compute something else.
     ``relative_position_index``, which mmseg's files carry, is dropped: it follows from the grid.
     """
     own = [key for key in state_dict if key.startswith(prefix)]
@@ -81,6 +95,8 @@ def fit_to_grid(module: OnGrid, state_dict: dict[str, Tensor], prefix: str, loca
         for part in module.modules():
             if isinstance(part, nn.LayerNorm):
                 part.eps = local_metadata['norm_eps']
+    if own:
+        module.pos_resize = local_metadata.get('pos_resize', module.pos_resize)
     positions = state_dict.get(f'{prefix}pos_embed')
     if positions is None or positions.dim() != module.pos_embed.dim():  # the latter is told by torch
         return
@@ -89,8 +105,9 @@ def fit_to_grid(module: OnGrid, state_dict: dict[str, Tensor], prefix: str, loca
     told = local_metadata.get('grid')
     if told is None and positions.shape == module.pos_embed.shape and rows <= {position.bias_table_rows(module.grid)}:
         return
-    source = decide_grid(positions.shape[1] - 1, rows, told, module.grid)
-    state_dict[f'{prefix}pos_embed'] = position.resize_pos_embed(positions, source, module.grid)
+    T = module.num_cls_tokens
+    source = decide_grid(positions.shape[1] - T, rows, told, module.grid)
+    state_dict[f'{prefix}pos_embed'] = position.resize_pos_embed(positions, source, module.grid, T, module.pos_resize)
     for key in tables:
         state_dict[key] = position.resize_bias_table(state_dict[key], source, module.grid,
                                                      local_metadata.get('bias_resize', 'bicubic'))

@@ -1,9 +1,11 @@
 """Positions of patches: the fixed sin-cos table, the relative position bias, and resizing of both.
 
-Letters in shapes: h w grid of patches (height first), N = 1 + h*w tokens (the class token first),
-C channels, K attention heads.
+Letters in shapes: h w grid of patches (height first), T class tokens, P = T + registers, N = P + h*w tokens (patches
+last), C channels, K attention heads.
 """
 import functools
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,15 +16,25 @@ from ..checkpoint.grids import CLS_ROWS, Grid, bias_table_rows
 from .attention import BiasTable
 from .tracing import exporting
 
+# How positions become those of another grid -> how PyTorch is told. Encoders were trained with different ways: plain
+# (facebookresearch/mae, Pixio, Hugging Face's DINOv2); with antialiasing (timm, DINOv2 with registers); with sides
+# that are .1 of a patch longer (facebookresearch/dinov2 without registers).
+RESIZING: dict[str, Callable[[Grid, Grid], dict[str, Any]]] = {
+    'plain': lambda source, target: dict(size=target),
+    'antialias': lambda source, target: dict(size=target, antialias=True),
+    'offset': lambda source, target: dict(
+        scale_factor=tuple((side + .1) / old for side, old in zip(target, source, strict=True))),
+}
 
-def sincos_position(channels: int, grid: Grid) -> Tensor:
-    """Fixed two-dimensional sine-cosine positions, with zeros for the class token.
+
+def sincos_position(channels: int, grid: Grid, num_cls_tokens: int = 1) -> Tensor:
+    """Fixed two-dimensional sine-cosine positions, with zeros for the class tokens.
 
     The first half of the channels encodes the column and the second half the row, as in the table that the
     released MAE weights were trained with (facebookresearch/mae, util/pos_embed.py).
 
     Returns:
-        Tensor: ``(1, N, C)``, float32.
+        Tensor: ``(1, T + h*w, C)``, float32.
     """
     if channels % 4:
         raise ValueError(f'sin-cos positions need a width that is a multiple of 4, not {channels}')
@@ -32,7 +44,7 @@ def sincos_position(channels: int, grid: Grid) -> Tensor:
         torch.arange(h, dtype=torch.float64), torch.arange(w, dtype=torch.float64), indexing='ij')
     angles = [coordinate.flatten()[:, None] * frequencies for coordinate in (columns, rows)]  # each h*w C/4
     table = torch.cat([part for angle in angles for part in (angle.sin(), angle.cos())], dim=1)  # h*w C
-    return torch.cat([torch.zeros(1, channels), table.float()])[None]
+    return torch.cat([torch.zeros(num_cls_tokens, channels), table.float()])[None]
 
 
 def same_grid(source: Grid, target: Grid) -> bool:
@@ -40,11 +52,12 @@ def same_grid(source: Grid, target: Grid) -> bool:
     return all(isinstance(side, int) for side in target) and source == target
 
 
-def resize_grid(rows: Tensor, source: Grid, target: Grid) -> Tensor:
+def resize_grid(rows: Tensor, source: Grid, target: Grid, rule: str = 'plain') -> Tensor:
     """Resize values that lie on a grid, bicubic and in float32; the identity if the grids are equal.
 
     Args:
         rows: ``(h*w, C)`` for the ``source`` grid, row by row.
+        rule: one of ``RESIZING``.
 
     Returns:
         Tensor: ``(h*w, C)`` for the ``target`` grid, in the dtype of ``rows``.
@@ -52,15 +65,23 @@ def resize_grid(rows: Tensor, source: Grid, target: Grid) -> Tensor:
     if same_grid(source, target):
         return rows
     maps = rows.float().reshape(1, *source, -1).permute(0, 3, 1, 2)  # h*w C -> 1 C h w
-    maps = F.interpolate(maps, size=target, mode='bicubic', align_corners=False)
+    maps = F.interpolate(maps, mode='bicubic', align_corners=False, **RESIZING[rule](source, target))
     return maps.permute(0, 2, 3, 1).reshape(target[0] * target[1], -1).to(rows.dtype)
 
 
-def resize_pos_embed(pos_embed: Tensor, source: Grid, target: Grid) -> Tensor:
-    """Resize ``(1, N, C)`` position embeddings to another grid; the class token's stays as it is."""
+def resize_pos_embed(pos_embed: Tensor, source: Grid, target: Grid, num_cls_tokens: int = 1,
+                     rule: str = 'plain') -> Tensor:
+    """Resize ``(1, T + h*w, C)`` position embeddings to another grid; the class tokens' stay as they are."""
     if same_grid(source, target):
         return pos_embed
-    return torch.cat([pos_embed[:, :1], resize_grid(pos_embed[0, 1:], source, target)[None]], dim=1)
+    patches = resize_grid(pos_embed[0, num_cls_tokens:], source, target, rule)
+    return torch.cat([pos_embed[:, :num_cls_tokens], patches[None]], dim=1)
+
+
+def with_prefix(ids: Tensor, num_prefix: int) -> Tensor:
+    """``(B, n)`` patches to the ``(B, P + n)`` rows of tokens: the prefix first, then those of the patches."""
+    prefix = torch.arange(num_prefix, device=ids.device).expand(len(ids), -1)
+    return torch.cat([prefix, ids + num_prefix], dim=1)
 
 
 def offset_grid(grid: Grid) -> Grid:
@@ -107,31 +128,32 @@ def _spread(values: np.ndarray, source: int, target: int, axis: int) -> np.ndarr
     return CubicSpline(places, values, axis=axis)(wanted.clip(places[0], places[-1]))
 
 
-def relative_position_index(grid: Grid, device: torch.device) -> Tensor:
+def relative_position_index(grid: Grid, device: torch.device, num_prefix: int = 1) -> Tensor:
     """For each pair of tokens, the row of the bias table that holds their bias: ``(N, N)``, int64.
 
-    The order of rows is BEiT's: offsets row by row, then class to patch, patch to class, class to class.
+    The order of rows is BEiT's: offsets row by row, then class to patch, patch to class, class to class; all tokens
+    of the prefix count as the class.
     """
-    return _index(grid, device) if exporting() else _kept_index(grid, device)
+    return _index(grid, device, num_prefix) if exporting() else _kept_index(grid, device, num_prefix)
 
 
 @torch.inference_mode(False)  # what is kept serves training, too
-def _index(grid: Grid, device: torch.device) -> Tensor:
-    h, w = grid
+def _index(grid: Grid, device: torch.device, num_prefix: int) -> Tensor:
+    (h, w), P = grid, num_prefix
     y = torch.arange(h, device=device)[:, None].expand(h, w).flatten()
     x = torch.arange(w, device=device).expand(h, w).flatten()
     num_offsets = bias_table_rows(grid) - CLS_ROWS
-    index = torch.empty(h * w + 1, h * w + 1, dtype=torch.long, device=device)
-    index[1:, 1:] = (y[:, None] - y + h - 1) * (2 * w - 1) + (x[:, None] - x + w - 1)
-    index[0, :] = num_offsets
-    index[:, 0] = num_offsets + 1
-    index[0, 0] = num_offsets + 2
+    index = torch.empty(P + h * w, P + h * w, dtype=torch.long, device=device)
+    index[P:, P:] = (y[:, None] - y + h - 1) * (2 * w - 1) + (x[:, None] - x + w - 1)
+    index[:P, :] = num_offsets
+    index[:, :P] = num_offsets + 1
+    index[:P, :P] = num_offsets + 2
     return index
 
 
 _kept_index = functools.lru_cache(maxsize=2)(_index)  # 8 bytes for each pair of tokens
 
 
-def relative_position_bias(table: Tensor, source: Grid, grid: Grid) -> BiasTable:
+def relative_position_bias(table: Tensor, source: Grid, grid: Grid, num_prefix: int = 1) -> BiasTable:
     """The bias of a grid's tokens, from a table that belongs to the ``source`` grid."""
-    return BiasTable(resize_bias_table(table, source, grid), relative_position_index(grid, table.device))
+    return BiasTable(resize_bias_table(table, source, grid), relative_position_index(grid, table.device, num_prefix))

@@ -14,7 +14,7 @@ from ..errors import InputError
 from ..registry import MODELS
 from .decoder import MAEDecoder
 from .grid import refuse_other_names
-from .masking import draw_order, hidden_mask, num_visible, order_of_sample
+from .masking import checked_block, draw_order, hidden_mask, num_visible, order_of_sample
 from .patches import patch_statistics, patchify, take_patches, unpatchify
 from .vit import MAE
 
@@ -31,9 +31,11 @@ class MaskedAutoencoder(BaseModel):
     """Hides patches of images and learns to predict them.
 
     Args:
-        backbone: :class:`MAE` or its config. Its position embedding is fixed here, as the official one is.
+        backbone: :class:`MAE` or its config. Its position embedding is fixed here, as the official one is, unless it
+            has ``learned_positions``.
         decoder: :class:`MAEDecoder` or its config.
         mask_ratio: the share of hidden patches, between 0 and 1.
+        mask_block: side, or ``(height, width)``, in patches, of what is hidden together (Pixio, arXiv:2512.15715).
         norm_pix: predict every patch normalised by its own mean and deviation.
         data_preprocessor: config of what scales pixels and moves a batch to the device.
 
@@ -46,6 +48,7 @@ class MaskedAutoencoder(BaseModel):
                  decoder: MAEDecoder | dict,
                  mask_ratio: float = 0.75,
                  norm_pix: bool = True,
+                 mask_block: int | tuple[int, int] = 1,
                  data_preprocessor: dict | nn.Module | None = None,
                  init_cfg: dict | None = None):
         super().__init__(data_preprocessor=data_preprocessor, init_cfg=init_cfg)
@@ -59,8 +62,10 @@ class MaskedAutoencoder(BaseModel):
         h, w = self.backbone.grid
         num_visible(h * w, mask_ratio)
         self.mask_ratio = mask_ratio
+        self.mask_block = checked_block(mask_block, self.backbone.grid)
         self.norm_pix = norm_pix
-        self.backbone.pos_embed.requires_grad_(False)
+        if not self.backbone.learned_positions:
+            self.backbone.pos_embed.requires_grad_(False)
         self.decoder.connect(self.backbone)
         self.register_load_state_dict_pre_hook(refuse_other_names)
 
@@ -91,7 +96,7 @@ class MaskedAutoencoder(BaseModel):
         """``(B, number of hidden patches)``: encode, decode, compare. Nothing is drawn, so that it compiles."""
         latent = self.backbone.encode(images, ids_shuffle[:, :num_keep])
         grid = self.backbone.grid_of(*images.shape[2:])
-        pred = self.decoder(latent, ids_shuffle, grid, wanted=slice(1 + num_keep, None))
+        pred = self.decoder(latent, ids_shuffle, grid, wanted=slice(self.backbone.num_prefix_tokens + num_keep, None))
         target = take_patches(images, ids_shuffle[:, num_keep:], self.backbone.patch_size).float()
         if self.norm_pix:
             mean, std = patch_statistics(target)
@@ -99,9 +104,9 @@ class MaskedAutoencoder(BaseModel):
         return (pred.float() - target).square().mean(dim=-1)
 
     def _mask(self, images: Tensor, ids_shuffle: Tensor | None) -> tuple[Tensor, int]:
-        h, w = self.backbone.grid_of(*images.shape[2:])
+        h, w = grid = self.backbone.grid_of(*images.shape[2:])
         if ids_shuffle is None:
-            ids_shuffle = draw_order(len(images), h * w, images.device)
+            ids_shuffle = draw_order(len(images), grid, images.device, self.mask_block)
         if ids_shuffle.shape != (len(images), h * w):
             raise InputError(f'ids_shuffle has the shape {tuple(ids_shuffle.shape)} for {len(images)} images '
                              f'of {h}x{w} patches')
@@ -109,8 +114,8 @@ class MaskedAutoencoder(BaseModel):
 
     def predict(self, inputs: Tensor, data_samples: list[BaseDataElement]) -> list[BaseDataElement]:
         """Give each sample its ``reconstruction_loss``, under a mask that depends on its ``sample_idx`` alone."""
-        h, w = self.backbone.grid_of(*inputs.shape[2:])
-        orders = torch.stack([order_of_sample(sample.sample_idx, h * w) for sample in data_samples])
+        grid = self.backbone.grid_of(*inputs.shape[2:])
+        orders = torch.stack([order_of_sample(sample.sample_idx, grid, self.mask_block) for sample in data_samples])
         losses = self._patch_losses(inputs, *self._mask(inputs, orders.to(inputs.device))).mean(dim=1)
         for sample, loss in zip(data_samples, losses.tolist(), strict=True):
             sample.reconstruction_loss = loss
@@ -125,7 +130,7 @@ class MaskedAutoencoder(BaseModel):
         ids_shuffle, num_keep = self._mask(inputs, ids_shuffle)
         grid = self.backbone.grid_of(*inputs.shape[2:])
         latent = self.backbone.encode(inputs, ids_shuffle[:, :num_keep])
-        shuffled = self.decoder(latent, ids_shuffle, grid, wanted=slice(1, None))
+        shuffled = self.decoder(latent, ids_shuffle, grid, wanted=slice(self.backbone.num_prefix_tokens, None))
         pred = torch.take_along_dim(shuffled, ids_shuffle.argsort(dim=1)[..., None], dim=1)  # patch order
         mask = hidden_mask(ids_shuffle, num_keep)
         patches = patchify(inputs, self.backbone.patch_size)

@@ -1,7 +1,7 @@
 """The backbone: a plain Vision Transformer for images of any size.
 
-Letters in shapes: B batch, h w grid of patches, N = 1 + h*w tokens (the class token first), C channels,
-K attention heads.
+Letters in shapes: B batch, h w grid of patches, T class tokens, P = T + registers, N = P + h*w tokens (class tokens
+first, patches last), C channels, K attention heads.
 """
 import math
 from collections.abc import Sequence
@@ -15,8 +15,8 @@ from ..checkpoint.loading import initialise_backbone
 from ..errors import InputError
 from ..registry import MODELS
 from . import position
-from .access import LayerAccess, layer_places
-from .architectures import rising_rates, sides_of, sizes_of
+from .access import LayerAccess, checked_outputs
+from .architectures import checked_prefix, rising_rates, sides_of, sizes_of
 from .attention import Bias
 from .bias_cache import BiasCache
 from .freezing import parts_to_freeze
@@ -26,9 +26,6 @@ from .layout import channels_last
 from .patches import patches_beyond, take_patches
 from .position import Grid
 from .tracing import exporting
-
-# What is returned -> the tokens of the last layer that it is made of.
-OUT_TYPES = {'featmap': ALL, 'cls_token': slice(0, 1), 'avg_featmap': slice(1, None)}
 
 
 @MODELS.register_module()
@@ -47,12 +44,17 @@ class MAE(LayerAccess, OnGrid):
         rel_pos_bias: learn a relative position bias per layer (the published segmentation model has it).
         init_values: initial layer scale; None for none.
         final_norm: normalise the last layer's output; with ``'avg_featmap'`` it is the mean that is normalised.
-        out_type: ``'featmap'``; or of the last layer alone, for classifiers: ``'cls_token'``, or ``'avg_featmap'``,
-            the mean of its patch tokens with a norm of its own (the official ``global_pool``).
+        out_type: ``'featmap'``; or of the last layer alone, for classifiers: ``'cls_token'``, the mean of its class
+            tokens, or ``'avg_featmap'``, that of its patch tokens with a norm of its own (the official
+            ``global_pool``).
         with_cp: recompute activations in the backward pass instead of keeping them.
         frozen_stages: 0 freezes the embeddings, n also the first n layers; -1 freezes nothing.
         trainable_layers: only the last n layers of the backbone are trained, 0 for none (linear probing) and 0.5 for
             the MLP of the last one and its norm (partial fine-tuning, section 4.3 of the paper); None for all of it.
+        num_cls_tokens: class tokens, each with a position of its own (Pixio has eight).
+        num_registers: tokens without a position between class tokens and patches (arXiv:2309.16588).
+        learned_positions: positions start random, and pre-training learns them, as Pixio's; otherwise they start as
+            sines and cosines, which pre-training keeps.
         arch: a name of ``architectures.py`` (``'tiny'`` to ``'huge'``) in place of the four sizes ``embed_dims``,
             ``num_layers``, ``num_heads`` and ``mlp_ratio``, whose defaults are those of ``'base'``.
         init_cfg: ``dict(type='Pretrained', checkpoint=...)`` takes a file, folder or URL of any known format as it
@@ -81,6 +83,9 @@ class MAE(LayerAccess, OnGrid):
                  with_cp: bool = False,
                  frozen_stages: int = -1,
                  trainable_layers: float | None = None,
+                 num_cls_tokens: int = 1,
+                 num_registers: int = 0,
+                 learned_positions: bool = False,
                  arch: str | None = None,
                  init_cfg: dict | None = None):
         super().__init__(init_cfg=init_cfg)
@@ -90,13 +95,16 @@ class MAE(LayerAccess, OnGrid):
         self.patch_size, self.in_channels = patch_size, in_channels
         self.embed_dims, self.num_layers = embed_dims, num_layers
         self.rel_pos_bias, self.with_cp = rel_pos_bias, with_cp
-        self.out_type = out_type
+        self.out_type, self.learned_positions = out_type, learned_positions
+        self.num_cls_tokens, self.num_registers = checked_prefix(num_cls_tokens, num_registers)
         self.grid = self.grid_of(*sides_of(img_size))
-        self.out_indices = self._checked_outputs(out_indices)
+        self.out_indices = checked_outputs(out_indices, out_type, num_layers)
 
         self.patch_embed = PatchEmbed(in_channels, embed_dims, patch_size)
-        self.cls_token = nn.Parameter(torch.zeros(1, 1, embed_dims))
-        self.pos_embed = nn.Parameter(position.sincos_position(embed_dims, self.grid))
+        self.cls_token = nn.Parameter(torch.zeros(1, num_cls_tokens, embed_dims))
+        if num_registers:
+            self.register_tokens = nn.Parameter(torch.zeros(1, num_registers, embed_dims))
+        self.pos_embed = nn.Parameter(position.sincos_position(embed_dims, self.grid, num_cls_tokens))
         drop_path_rates = rising_rates(drop_path_rate, num_layers)
         self.layers = nn.ModuleList([
             EncoderLayer(embed_dims, num_heads, mlp_ratio, attn_drop_rate, rate, init_values,
@@ -107,7 +115,7 @@ class MAE(LayerAccess, OnGrid):
         if pooled:
             self.fc_norm = nn.LayerNorm(embed_dims, eps=1e-6) if final_norm else nn.Identity()
 
-        self._bias_cache = BiasCache(num_layers)
+        self._bias_cache = BiasCache(num_layers, self.num_prefix_tokens)
         self._frozen = parts_to_freeze(self, frozen_stages, trainable_layers)
         for part in self._frozen:
             part.requires_grad_(False)
@@ -121,15 +129,6 @@ class MAE(LayerAccess, OnGrid):
                              'data_preprocessor.test_cfg.size_divisor')
         return height // p, width // p
 
-    def _checked_outputs(self, out_indices: int | Sequence[int]) -> list[int]:
-        indices = layer_places(out_indices, self.num_layers)
-        if self.out_type not in OUT_TYPES:
-            raise InputError(f'out_type={self.out_type!r} is not one of {", ".join(OUT_TYPES)}')
-        if self.out_type != 'featmap' and indices != [self.num_layers - 1]:
-            raise InputError(f'out_type={self.out_type!r} works on the last layer only, not on '
-                             f'out_indices={out_indices}')
-        return indices
-
     def forward(self, images: Tensor, sizes: Sequence[tuple[int, int]] | None = None) -> tuple[Tensor, ...]:
         """``(B, channels, H, W)`` images to a ``(B, C, h, w)`` map for each of ``out_indices``.
 
@@ -141,7 +140,8 @@ class MAE(LayerAccess, OnGrid):
         """
         grid, padding = self.grid_of(*images.shape[2:]), None
         if sizes is not None:
-            padding = F.pad(patches_beyond(sizes, grid, self.patch_size, images.device), (1, 0))  # B N
+            padding = F.pad(patches_beyond(sizes, grid, self.patch_size, images.device),
+                            (self.num_prefix_tokens, 0))  # B N
         return self._maps(images, grid, self._biases(grid), padding)
 
     def _maps(self, images: Tensor, grid: Grid, biases: Sequence[Bias], padding: Tensor | None) -> tuple[Tensor, ...]:
@@ -149,7 +149,7 @@ class MAE(LayerAccess, OnGrid):
         tokens, maps = self._embed(images, grid), []
         for i, bias in enumerate(biases):
             if i == self.num_layers - 1 and self.out_type != 'featmap':
-                return (self._pool(self._layer(i, tokens, bias, wanted=OUT_TYPES[self.out_type])), )
+                return (self._pool(self._layer(i, tokens, bias, wanted=self._pooled_tokens())), )
             tokens = self._layer(i, tokens, bias, padding=padding)
             if i == self.num_layers - 1:
                 tokens = self.ln1(tokens)
@@ -159,39 +159,49 @@ class MAE(LayerAccess, OnGrid):
 
     def _embed(self, images: Tensor, grid: Grid) -> Tensor:
         tell_random_weights(self)
-        tokens = torch.cat([self.cls_token.expand(images.shape[0], -1, -1), self.patch_embed(images)], dim=1)
-        return tokens + self.positions(grid)  # B N C
+        return self._with_prefix(self.patch_embed(images)) + self.positions(grid)  # B N C
+
+    def _with_prefix(self, patches: Tensor) -> Tensor:
+        """``(B, n, C)`` to ``(B, P + n, C)``."""
+        prefix = [self.cls_token, self.register_tokens] if self.num_registers else [self.cls_token]
+        return torch.cat([*(part.expand(patches.shape[0], -1, -1) for part in prefix), patches], dim=1)
 
     def _map(self, tokens: Tensor, grid: Grid) -> Tensor:
         """``(B, N, C)`` to ``(B, C, h, w)``, channels last where :func:`~.layout.channels_last` is faster."""
-        patches = tokens[:, 1:].flatten(0, 1).view(-1, *grid, self.embed_dims).permute(0, 3, 1, 2)
+        patches = tokens[:, self.num_prefix_tokens:].flatten(0, 1).view(-1, *grid, self.embed_dims).permute(0, 3, 1, 2)
         return patches if channels_last(patches) else patches.contiguous()
 
+    def _pooled_tokens(self) -> slice:
+        """The tokens of the last layer that pooling reads."""
+        return slice(self.num_cls_tokens) if self.out_type == 'cls_token' else slice(self.num_prefix_tokens, None)
+
     def _pool(self, tokens: Tensor) -> Tensor:
-        return self.ln1(tokens[:, 0]) if self.out_type == 'cls_token' else self.fc_norm(tokens.mean(dim=1))  # B C
+        pooled = self.out_type == 'cls_token'
+        return self.ln1(tokens).mean(dim=1) if pooled else self.fc_norm(tokens.mean(dim=1))  # B C
 
     def encode(self, images: Tensor, ids_keep: Tensor) -> Tensor:
-        """The tokens of the class and of some patches alone; the others are neither embedded nor attended to.
+        """The prefix and some patches alone; the others are neither embedded nor attended to.
 
         Args:
             images: ``(B, channels, H, W)``.
             ids_keep: ``(B, n)`` ids of the patches, counted row by row.
 
         Returns:
-            Tensor: ``(B, 1 + n, C)``, the class token first, then in the order of ``ids_keep``.
+            Tensor: ``(B, P + n, C)``, class tokens, registers, then patches in the order of ``ids_keep``.
 
         Raises:
             ValueError: the backbone has a relative position bias, which is for whole images.
         """
+        *_, tokens = self.visible_layers(images, ids_keep)
+        return self.ln1(tokens)
+
+    def _embed_visible(self, images: Tensor, ids_keep: Tensor) -> Tensor:
         if self.rel_pos_bias:
             raise InputError('encode(images, ids_keep) needs rel_pos_bias=False: the bias is for whole images')
         tell_random_weights(self)
         patches = self.patch_embed.project(take_patches(images, ids_keep, self.patch_size))
-        tokens = torch.cat([self.cls_token.expand(len(images), -1, -1), patches], dim=1)
-        tokens = tokens + self.positions(self.grid_of(*images.shape[2:]))[0, F.pad(ids_keep + 1, (1, 0))]  # B 1+n C
-        for i in range(self.num_layers):
-            tokens = self._layer(i, tokens)
-        return self.ln1(tokens)
+        rows = position.with_prefix(ids_keep, self.num_prefix_tokens)
+        return self._with_prefix(patches) + self.positions(self.grid_of(*images.shape[2:]))[0, rows]  # B P+n C
 
     def _layer(self, i: int, tokens: Tensor, bias: Bias = None, wanted: slice = ALL,
                padding: Tensor | None = None) -> Tensor:
@@ -210,7 +220,8 @@ class MAE(LayerAccess, OnGrid):
             return [None] * self.num_layers
         tables: list = [layer.attn.relative_position_bias_table for layer in self.layers]  # type: ignore[union-attr]
         if self.training or torch.is_grad_enabled() or exporting():
-            return [position.relative_position_bias(table, self.grid, grid) for table in tables]
+            return [position.relative_position_bias(table, self.grid, grid, self.num_prefix_tokens)
+                    for table in tables]
         return [self._bias_cache.bias(i, table, self.grid, grid) for i, table in enumerate(tables)]
 
     def train(self, mode: bool = True) -> 'MAE':
@@ -228,23 +239,12 @@ class MAE(LayerAccess, OnGrid):
         projection = self.patch_embed.projection
         nn.init.xavier_uniform_(projection.weight.view(self.embed_dims, -1))  # as the linear layer that it is
         nn.init.normal_(self.cls_token, std=.02)
+        if self.num_registers:
+            nn.init.normal_(self.register_tokens, std=.02)
+        if self.learned_positions:
+            nn.init.trunc_normal_(self.pos_embed, std=.02)
         if isinstance(self.init_cfg, dict) and self.init_cfg.get('type') == 'Pretrained':
             initialise_backbone(self, self.init_cfg['checkpoint'])
             self._is_init, self.awaited = True, None
         else:
             super().init_weights()
-
-    def get_layer_depth(self, param_name: str, prefix: str = '') -> tuple[int, int]:
-        """``(depth, number of depths)`` of a parameter, for layer-wise decay of the learning rate.
-
-        Depth 0 is the embeddings, n the n-th layer, the last one all that comes after the layers.
-        """
-        num_depths = self.num_layers + 2
-        name = param_name.removeprefix(prefix)
-        if not param_name.startswith(prefix):
-            return num_depths - 1, num_depths
-        if name in ('cls_token', 'pos_embed') or name.startswith('patch_embed.'):
-            return 0, num_depths
-        if name.startswith('layers.'):
-            return int(name.split('.')[1]) + 1, num_depths
-        return num_depths - 1, num_depths

@@ -31,7 +31,7 @@ def reconstruction_pictures(model: MaskedAutoencoder, images: Tensor, numbers: S
         bands: those that are shown, stretched, of images other than 8-bit RGB (:func:`.bands.read_rgb`).
     """
     h, w = model.backbone.grid_of(*images.shape[2:])
-    orders = torch.stack([order_of_sample(number, h * w) for number in numbers])
+    orders = torch.stack([order_of_sample(number, (h, w), model.mask_block) for number in numbers])
     done = model.reconstruct(images, ids_shuffle=orders.to(images.device))
     patch = model.backbone.patch_size
     hidden = unpatchify(done.mask[..., None].expand_as(patchify(images, patch)), patch, (h, w))[:, 0]  # B H W

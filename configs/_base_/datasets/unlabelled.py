@@ -3,6 +3,7 @@ data_root = 'data/images'
 img_size = 224
 batch_size = 64
 held_out = 0.05
+flip = 0.5  # probability of a flip from left to right
 num_views = 1  # crops of an image for each time that it is decoded; they are in one batch, and an epoch counts each
 on_broken = 'stop'  # at an image that cannot be read; 'replace': name it once, and train on another one in its place
 max_broken = 0.01  # the share of the images that may be replaced
@@ -11,7 +12,7 @@ load = [dict(type='LoadImageFromFile', _scope_='mae_mm')]
 pack = [dict(type='mae_mm.PackInputs')]
 train_pipeline = [
     dict(type='mae_mm.SeedSample'),
-    dict(type='mae_mm.LoadCrop', size=img_size, area=(0.2, 1.0)),
+    dict(type='mae_mm.LoadCrop', size=img_size, area=(0.2, 1.0), flip=flip),
     *pack,
 ]
 test_pipeline = [
