@@ -23,4 +23,5 @@ model = dict(
         init_cfg=dict(type='Pretrained', checkpoint=checkpoint)),
     layers=-1,
     mask_ratio=0.5)
+optim_wrapper = dict(paramwise_cfg=dict(custom_keys=dict(_delete_=True, cls_token=dict(decay_mult=0.))))
 custom_hooks = _base_.custom_hooks[:-1]  # without pictures of reconstructions
