@@ -31,6 +31,8 @@ def layer_places(indices: int | Sequence[int], depth: int) -> list[int]:
 
 class LayerAccess:
     """What a backbone lets one see of its layers."""
+    num_cls_tokens = 1  # they come first
+    num_prefix_tokens = 1  # tokens before the patches
     num_layers: int
     grid_of: Callable[..., Grid]
     _embed: Callable[[Tensor, Grid], Tensor]
