@@ -1,10 +1,12 @@
 """Measuring frozen encoders: each image once through each encoder, and every probe on the cached features."""
+import functools
 import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..checkpoint.reading import locate
 from ..config.hardware import cores_of_process
 from ..config.names import resources
 from ..datasets.labelled import CLASSES, LabelledSet
@@ -89,6 +91,8 @@ class Evaluation:
                 check_apart(str(folder), source.partition(':')[2])
         for folder in (self.out, self.cache):
             check_writable(str(folder))
+        for source in checkpoints:
+            locate(source)
         results, rows, start = Results(self.out), [], time.perf_counter()
         encoders = (FrozenEncoder(source, self.num_heads) for source in checkpoints)
         for encoder in encoders:
@@ -129,11 +133,14 @@ class Evaluation:
         layers = named[self.layers] if isinstance(self.layers, str) else layer_places(list(self.layers), depth)
         entries = [self._entry(encoder, part, size) for part in (data.train, data.test)]
         features = Features(data, (entries[0], entries[1]), grid, encoder.device)
+        for few in self.shots:  # before anything is computed
+            shots.draw(features.groups, few, 0, features.group_names)
         facts = [VERSION, [entry.facts for entry in entries], data.train.label_digest(), data.test.label_digest()]
         jobs = [Job(digest([*facts, name, PROBES[name].settings, layer, few]), encoder.source, data, name, layer, few,
-                    self._seeds(name, few)) for layer in layers for few in self.shots for name in self.probes_for(data)]
+                    self._seeds(name, few))
+                for layer in layers for few in self.shots for name in self.probes_for(data)]
         left = [job for job in jobs if job.missing(results)]
-        self._encode(encoder, entries, left)
+        self._encode(encoder, data, entries, left)
         with progress_of(len(left), bool(left)) as progress:
             for i, job in enumerate(left):
                 job.measure(features, results)
@@ -152,18 +159,19 @@ class Evaluation:
                      mean=encoder.mean, std=encoder.std, bands=encoder.bands, norm=self.norm)
         return Entry(str(self.cache), facts, len(part), shapes_of(encoder.backbone, encoder.check_size(size)))
 
-    def _encode(self, encoder: FrozenEncoder, entries: Sequence[Entry], jobs: Sequence['Job']) -> None:
+    def _encode(self, encoder: FrozenEncoder, data: LabelledSet, entries: Sequence[Entry],
+                jobs: Sequence[Job]) -> None:
         """See that the cache has what some jobs read."""
         wanted = list(dict.fromkeys(column for job in jobs for column in job.columns))
         needed = sum(entry.bytes_to_write(wanted) for entry in entries)
         if needed:
             make_room(str(self.cache), needed, self.cache_bytes, [entry.folder for entry in entries])
-        for entry, part in zip(entries, (jobs[0].data.train, jobs[0].data.test) if jobs else (), strict=False):
+        for entry, part in zip(entries, (data.train, data.test), strict=True):
             columns = entry.missing(wanted)
             if columns:
                 h, w = encoder.check_size(part.size_px)
-                batch = max(1, TOKENS_AT_A_TIME // (h * w))
-                workers = 0 if encoder.device.type == 'cpu' else cores_of_process('none')
+                batches = functools.partial(
+                    part.batches, batch=max(1, TOKENS_AT_A_TIME // (h * w)),
+                    workers=0 if encoder.device.type == 'cpu' else cores_of_process('none'))
                 self.timing.images += entry.number
-                self.timing.encoder += fill(entry, columns, encoder.backbone, lambda first, part=part, batch=batch: (
-                    part.batches(first, batch, workers)), encoder.prepare, self.norm)
+                self.timing.encoder += fill(entry, columns, encoder.backbone, batches, encoder.prepare, self.norm)

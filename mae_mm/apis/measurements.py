@@ -79,8 +79,8 @@ def table(rows: Iterable[dict[str, Any]]) -> list[str]:
                       checkpoint))
     titles = ('data', 'probe', 'pooling', 'shots', 'metric', 'last', '', 'best', '', 'checkpoint')
     widths = [max(len(cell) for cell in column) for column in zip(titles, *cells, strict=True)]
-    for row in (titles, *cells):
-        lines.append('  '.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    for line in (titles, *cells):
+        lines.append('  '.join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
     return lines
 
 

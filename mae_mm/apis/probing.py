@@ -82,7 +82,7 @@ Measure = Callable[[Features, int, Tensor, int], Found]  # features, layer, chos
 
 def knn(features: Features, layer: int, chosen: Tensor, seed: int) -> Found:
     counts = [count for count in NEIGHBOURS if count <= len(chosen)] or [1]
-    found = {}
+    found: Found = {}
     for pooling in POOLINGS:
         figures = neighbours.neighbours_accuracy(
             (features.pooled(0, layer, pooling, chosen), features.labels[0][chosen]),
@@ -99,10 +99,10 @@ def linear_probe(features: Features, layer: int, chosen: Tensor, seed: int) -> F
     def score(logits: Tensor) -> Tensor:
         return (logits.argmax(dim=0) == labels[choosing]).float().mean(dim=1)
 
-    found = {}
+    found: Found = {}
     for pooling in POOLINGS:
         classifier = linear.fit(features.pooled(0, layer, pooling, chosen), targets, fitting, choosing, score, seed)
-        right = classifier(features.pooled(1, layer, pooling)).argmax(dim=1) == features.labels[1]
+        right = classifier.scores(features.pooled(1, layer, pooling)).argmax(dim=1) == features.labels[1]
         found[pooling, 'top1'] = 100 * right.float().mean().item()
     return found
 
@@ -149,7 +149,7 @@ def dense_linear(features: Features, layer: int, chosen: Tensor, seed: int) -> F
 
     classifier = linear.fit(features.flat(layer, places), shares, (~aside).nonzero().flatten(),
                             aside.nonzero().flatten(), score, seed)
-    return _mean_iou(features, layer, classifier)
+    return _mean_iou(features, layer, classifier.scores)
 
 
 def rank(features: Features, layer: int, chosen: Tensor, seed: int) -> Found:

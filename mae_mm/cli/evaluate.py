@@ -3,8 +3,8 @@
     mae-mm evaluate CHECKPOINT ... --on KIND:DIR ... [--probes knn linear attentive dense-knn dense-linear rank]
                     [--layers all | last | 3,6,9] [--shots all 1 10%] [--seeds N] [--out DIR]
 
-CHECKPOINT holds any known encoder; nothing else is asked of it. KIND:DIR is cifar10:DIR or folder:DIR with class folders
-(DIR/{train,val}/CLASS/*.jpg or DIR/CLASS/*.jpg), camvid:DIR, or folder:DIR with images and label maps
+CHECKPOINT holds any known encoder; nothing else is asked of it. KIND:DIR is cifar10:DIR or folder:DIR with class
+folders (DIR/{train,val}/CLASS/*.jpg or DIR/CLASS/*.jpg), camvid:DIR, or folder:DIR with images and label maps
 (DIR/{images,labels}). Each image passes each encoder once; its features stay in a cache on the disk. Figures are in
 percent. What has been measured is kept in DIR/results.json and DIR/results.csv, and not measured again.
 """

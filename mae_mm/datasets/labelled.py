@@ -161,11 +161,12 @@ class LabelledSet:
         scenes = kind == 'camvid' or kind == 'folder' and _has_label_maps(root)
         self.labels = SCENES if scenes else CLASSES
         if scenes:
-            metainfo = Config.fromfile(camvid).metainfo.to_dict() if kind == 'camvid' else None
+            metainfo: Any = Config.fromfile(camvid).metainfo.to_dict() if kind == 'camvid' else None
             datasets: list[Any] = [SegmentationFolder(data_root=root, split=split, metainfo=metainfo, pipeline=[])
                                    for split in SPLITS]
         else:
-            datasets = [ClassFolder(data_root=root, split=split, pipeline=[]) for split in SPLITS]
+            metainfo = ClassFolder.find_metainfo(data_root=root, split='train')
+            datasets = [ClassFolder(data_root=root, split=split, metainfo=metainfo, pipeline=[]) for split in SPLITS]
         whole = scenes or kind == 'cifar10'
         self.train, self.test = (LabelledImages(dataset, whole, bands) for dataset in datasets)
         self.classes: Sequence[str] = datasets[0].metainfo['classes']

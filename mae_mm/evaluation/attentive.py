@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 QUERIES = 16  # of efficient probing; fewer if they do not divide the width
 STEPS, BATCH = 400, 256
-RATE, DECAY = 3e-3, 1e-3
+RATE, DECAY = 1e-2, 1e-3
 POOLINGS = ('attention', 'efficient')
 
 Read = Callable[[Tensor], Tensor]  # sorted places of images -> B P C
@@ -28,6 +28,9 @@ class AttentiveProbes(nn.Module):
         mean, std: ``(C,)``, of the patches. Attention does not change if the mean is taken off the keys, and a mean
             by weights that sum to 1 is standardised as well after pooling: the patches stay as they are.
     """
+
+    mean: Tensor
+    scale: Tensor
 
     def __init__(self, mean: Tensor, std: Tensor, num_classes: int, queries: int = QUERIES):
         super().__init__()

@@ -161,8 +161,8 @@ def make_room(root: str, needed: int, limit: int, in_use: Collection[str] = ()) 
                          f'allows {gigabytes(limit)}; allow more, or choose fewer --layers; {KEPT}')
     free = shutil.disk_usage(root).free
     if needed > free:
-        raise InputError(f'{root}: the features need {gigabytes(needed)} more, and the disk has {gigabytes(free)}; make '
-                         f'room, give --cache a folder on another disk, or choose fewer --layers; {KEPT}')
+        raise InputError(f'{root}: the features need {gigabytes(needed)} more, and the disk has {gigabytes(free)}; '
+                         f'make room, give --cache a folder on another disk, or choose fewer --layers; {KEPT}')
 
 
 def _last_use(folder: str) -> float:

@@ -3,6 +3,7 @@
 Letters in shapes: H W pixels, h w grid of patches, K classes.
 """
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import torch
@@ -48,7 +49,8 @@ def mean_iou(counts: Iterable[np.ndarray]) -> float:
     Raises:
         ValueError: no pixel has a label.
     """
-    right, predicted, labelled = np.sum(list(counts), axis=0, dtype=np.float64)
+    total: Any = np.sum(list(counts), axis=0, dtype=np.float64)
+    right, predicted, labelled = total
     if not labelled.any():
         raise InputError('no pixel of the test images has a class: their labels are all ignored')
     union = predicted + labelled - right

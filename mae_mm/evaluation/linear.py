@@ -100,7 +100,7 @@ class Classifier(NamedTuple):
     rate: float
     penalty: float
 
-    def __call__(self, features: Tensor) -> Tensor:
+    def scores(self, features: Tensor) -> Tensor:
         """``(N, C)`` to logits, ``(N, K)``."""
         return self.linear(self.standard(features))[:, 0].T
 
@@ -119,9 +119,10 @@ def fit(features: Tensor, targets: Tensor, fitting: Tensor, choosing: Tensor, sc
     if len(choosing):
         members = [(rate, penalty) for penalty in reversed(PENALTIES) for rate in RATES]
         standard = standard_of(features[fitting])
-        swept = train(standard(features[fitting]), targets[fitting], standard.variances, *zip(*members, strict=True),
-                      seed=seed)
-        rate, penalty = members[int(score(swept(standard(features[choosing]))).argmax())]  # of equals the most penalised
+        rates, penalties = zip(*members, strict=True)
+        swept = train(standard(features[fitting]), targets[fitting], standard.variances, rates, penalties, seed=seed)
+        worth = score(swept(standard(features[choosing])))
+        rate, penalty = members[int(worth.argmax())]  # of equals, one of those with the largest penalty
     standard = standard_of(features)
     linear = train(standard(features), targets, standard.variances, [rate], [penalty], seed=seed)
     return Classifier(standard, linear, rate, penalty)

@@ -23,7 +23,8 @@ def check_shots(shots: str) -> str:
     except ValueError:
         good = False
     if not good:
-        raise InputError(f'--shots {shots}: {ALL}, a number of images of each class such as 10, or a share such as 10%')
+        raise InputError(f'--shots {shots}: {ALL}, a number of images of each class such as 10, or a share such '
+                         'as 10%')
     return shots
 
 
