@@ -102,6 +102,8 @@ def test_every_probe_of_two_data_sets_in_one_command(checkpoint, on, monkeypatch
         assert (row['deviation'] is None) == (row['seeds'] == 1)
         if row['data'] == 'folder:classes':
             assert row['train_images'] == {'all': 24, '2': 6, '50%': 13}[row['shots']] and row['test_images'] == 6
+    assert len(os.listdir('out/pictures')) == 2 + 3 * 2 + 3 * 2  # patches; of 3 shots 2 metrics on each set
+    assert all(cv2.imread(f'out/pictures/{name}').std() > 5 for name in os.listdir('out/pictures'))
     again = open('out/results.json').read()
     assert run_inside(*command) == 0
     assert sum(batches) == 42 and 'no image had to pass an encoder' in capsys.readouterr().out

@@ -14,6 +14,7 @@ from mae_mm.errors import InputError
 from mae_mm.evaluation import attentive, dense, linear, shots
 from mae_mm.evaluation.neighbours import neighbours_accuracy, neighbours_shares
 from mae_mm.evaluation.spectrum import effective_rank
+from mae_mm.visualization.probes import attention_map, heat, marked, pca_colours
 
 
 def classes(number, width=6, num_classes=3, noise=1.):
@@ -224,7 +225,8 @@ def test_attentive_poolings_are_those_of_plain_loops():
     for image in scaled:
         pooled = [((image @ query * 8**-.5).softmax(dim=0)[:, None] * image).sum(dim=0) for query in probes.queries]
         parts = torch.cat([token @ value for token, value in zip(pooled[1:], probes.values, strict=True)])
-        expected.append([probes.heads[0](pooled[0]), probes.heads[1](probes.norm(parts[None])[0])])
+        expected.append([head(norm(token[None])[0]) for head, norm, token in zip(
+            probes.heads, probes.norms, (pooled[0], parts), strict=True)])
     for i, logits in enumerate(probes(rows)):
         torch.testing.assert_close(logits, torch.stack([row[i] for row in expected]), rtol=1e-4, atol=1e-4)
 
@@ -238,3 +240,25 @@ def test_probes_draw_nothing_from_the_global_generator(digits):
     fitting, choosing = shots.split(labels, 0)
     linear.fit(rows.flatten(1), F.one_hot(labels).float(), fitting, choosing, lambda logits: logits.sum(dim=(0, 2)))
     assert torch.equal(torch.rand(1), expected)
+
+
+def test_colours_of_features_have_one_basis_over_images():
+    direction = torch.randn(16)
+    maps = [level * direction[:, None, None].expand(-1, 3, 4) + .01 * torch.randn(16, 3, 4) for level in (0., 1., 2.)]
+    pictures = pca_colours(maps)
+    assert [picture.shape for picture in pictures] == [(3, 4, 3)] * 3
+    first = [float(picture[..., 0].mean()) for picture in pictures]  # the component that tells the images apart
+    assert first == sorted(first, reverse=direction[direction.abs().argmax()] < 0)  # its largest weight is positive
+    assert abs(first[0] - first[2]) > 200 and abs(first[1] - 127) < 10
+    assert pca_colours([torch.ones(2, 3, 4)])[0].shape == (3, 4, 3)  # fewer channels than colours
+
+
+def test_attention_maps_are_means_of_what_tokens_take():
+    weights = torch.rand(2, 14, 14).softmax(dim=-1)
+    found = attention_map(weights, slice(0, 2), 2, (3, 4))
+    expected = [[float(weights[:, :2, 2 + 4 * y + x].mean()) for x in range(4)] for y in range(3)]
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    picture = heat(found)
+    assert picture.shape == (3, 4, 3) and picture.reshape(-1, 3).sum(axis=1).argmax() == found.argmax()
+    framed = marked(np.zeros((30, 40, 3), np.uint8), (1, 2), (3, 4))
+    assert framed[10, 20].any() and framed[20, 30].any() and not framed[15, 25].any() and not framed[5].any()

@@ -20,6 +20,7 @@ from ..progress import progress_of
 from .encoders import FrozenEncoder
 from .jobs import Job
 from .measurements import Results
+from .probe_pictures import draw_layers, draw_patches
 from .probing import PROBES, Features
 
 VERSION = 1  # of the protocol: results and features of another one are measured anew
@@ -51,6 +52,7 @@ class Evaluation:
         cache: folder of the features; by default ``cache`` in ``out``.
         cache_bytes: the most that it takes.
         num_heads: see :class:`.encoders.FrozenEncoder`.
+        pictures: test images whose patches are drawn, 0 for no pictures at all.
     """
     out: str
     probes: Sequence[str] | None = None
@@ -62,6 +64,7 @@ class Evaluation:
     cache: str | None = None
     cache_bytes: int = CACHE_BYTES
     num_heads: int | None = None
+    pictures: int = 8
 
     def __post_init__(self) -> None:
         for probe in self.probes or ():
@@ -69,6 +72,8 @@ class Evaluation:
                 raise InputError(f'--probes {probe}: there are {", ".join(PROBES)}')
         for value in self.shots:
             shots.check_shots(value)
+        if self.pictures < 0:
+            raise InputError(f'--pictures {self.pictures} is not a number of images')
         if self.seeds < 1:
             raise InputError(f'--seeds {self.seeds} is not a number from 1 on')
         self.cache = self.cache or os.path.join(self.out, 'cache')
@@ -100,6 +105,8 @@ class Evaluation:
             self._check_probes(sets)
             for data in sets:
                 rows += self._measure(encoder, data, results)
+        if self.pictures:
+            draw_layers(rows, self.out)
         self.timing.total += time.perf_counter() - start
         return rows
 
@@ -149,6 +156,8 @@ class Evaluation:
                     results.save()
         rows = [row for job in jobs for row in job.rows(results)]
         results.save()
+        if self.pictures:
+            draw_patches(encoder, data, layers[-1], self.norm, self.pictures, self.out)
         return rows
 
     def _seeds(self, probe: str, few: str) -> tuple[int, ...]:

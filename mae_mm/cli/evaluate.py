@@ -41,12 +41,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument('--cache', metavar='DIR', help='of the features; default: cache in --out')
     parser.add_argument('--cache-size', default=f'{CACHE_BYTES // 10**9}GB', metavar='BYTES',
                         help='the most that the cache takes, such as 500MB; default: %(default)s')
+    parser.add_argument('--pictures', type=int, default=8, metavar='N',
+                        help='test images whose patches are drawn; 0 for no pictures; default: %(default)s')
     args = parser.parse_args(argv)
 
     MMLogger.get_instance('evaluate', log_level='WARNING')  # no line for each file that is loaded
     evaluation = Evaluation(args.out, args.probes, layers_of(args.layers), args.shots, args.seeds,
                             args.img_size and numbers_of('--img-size', args.img_size, at_most=2),
-                            not args.no_norm, args.cache, bytes_of(args.cache_size), args.num_heads)
+                            not args.no_norm, args.cache, bytes_of(args.cache_size), args.num_heads,
+                            args.pictures)
     rows = evaluation.run(args.checkpoints, args.on)
     print('\n'.join(table(rows)))
     print(timing_of(evaluation.timing))

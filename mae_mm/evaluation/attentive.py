@@ -18,7 +18,7 @@ Read = Callable[[Tensor], Tensor]  # sorted places of images -> B P C
 
 
 class AttentiveProbes(nn.Module):
-    """Two poolings side by side, each with a linear classifier; they share the pass over the patches alone.
+    """Two poolings side by side, each with a linear classifier after a batch norm without affine; they share the pass over the patches alone.
 
     ``attention``: one learned query, and the mean of the patches by its attention. ``efficient``: efficient probing
     (Psomas et al., ICLR 2026): many queries, keys that are the patches themselves, and values of which each query
@@ -40,7 +40,7 @@ class AttentiveProbes(nn.Module):
         self.register_buffer('scale', 1 / std.clamp_min(1e-6))
         self.queries = nn.Parameter(torch.randn(1 + queries, width) * .02)
         self.values = nn.Parameter(torch.randn(queries, width, width // queries) * width**-.5)
-        self.norm = nn.BatchNorm1d(width, affine=False)
+        self.norms = nn.ModuleList([nn.BatchNorm1d(width, affine=False) for _ in POOLINGS])
         self.heads = nn.ModuleList([nn.Linear(width, num_classes) for _ in POOLINGS])
 
     def forward(self, patches: Tensor) -> list[Tensor]:
@@ -49,7 +49,8 @@ class AttentiveProbes(nn.Module):
         weights = (patches @ keys.T).mul(patches.shape[-1]**-.5).softmax(dim=1)  # B P 1+Q
         pooled = (weights.transpose(1, 2) @ patches - self.mean) * self.scale  # B 1+Q C
         efficient = torch.einsum('bqc,qcd->bqd', pooled[:, 1:], self.values).flatten(1)  # B C
-        return [head(tokens) for head, tokens in zip(self.heads, (pooled[:, 0], self.norm(efficient)), strict=True)]
+        return [head(norm(tokens)) for head, norm, tokens in zip(
+            self.heads, self.norms, (pooled[:, 0], efficient), strict=True)]
 
 
 def statistics(read: Read, number: int) -> tuple[Tensor, Tensor]:
