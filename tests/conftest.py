@@ -22,6 +22,7 @@ torch.set_num_threads(1)  # two workers share two cores; sums are the same in ev
 # Tool -> the subcommand that it is.
 COMMANDS = {f'tools/{name}.py': command for name, command in (
     ('train', 'train'), ('test', 'test'), ('predict', 'predict'), ('knn', 'knn'), ('probe', 'probe'),
+    ('evaluate', 'evaluate'),
     ('export_onnx', 'export'), ('inspect_checkpoint', 'inspect'), ('model_converters/beit2mmseg', 'convert'),
     ('model_converters/export', 'convert'))}
 ROOT = Path(__file__).resolve().parent.parent

@@ -16,7 +16,7 @@ from mae_mm.datasets.folder import imagenet_synsets
 from mae_mm.errors import InputError
 from mae_mm.evaluation import Accuracy, CorruptionError
 from mae_mm.evaluation.classification import ALEXNET_ERROR, SEVERITIES, among
-from mae_mm.evaluation.features import neighbours_accuracy
+from mae_mm.evaluation.neighbours import neighbours_accuracy
 from mae_mm.outputs import check_apart
 
 from .conftest import ROOT, run_inside

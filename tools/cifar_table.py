@@ -16,7 +16,7 @@ try:
     from mae_mm.config.reading import read_config
     from mae_mm.config.settle import settle
     from mae_mm.engine.building import build_runner
-    from mae_mm.evaluation.features import neighbours_accuracy
+    from mae_mm.evaluation.neighbours import neighbours_accuracy
 except ImportError as error:
     raise SystemExit(f'error: {error}') from None
 

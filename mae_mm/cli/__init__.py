@@ -15,6 +15,7 @@ COMMANDS = {
     'test': 'measure a trained model',
     'predict': 'classify or segment images',
     'features': 'write the features of images as arrays',
+    'evaluate': 'measure frozen encoders: neighbours, linear and attentive probes, dense ones',
     'knn': 'accuracy of the nearest neighbours of frozen features',
     'probe': 'accuracy of a linear classifier on frozen features',
     'shards': 'write images into tar files that a data_root can be, or verify these',

@@ -8,7 +8,7 @@ knn/vit_knn_folder is for class folders. CHECKPOINT holds any known encoder, or 
 from collections.abc import Sequence
 
 from ..errors import InputError
-from ..evaluation.features import neighbours_accuracy, neighbours_to_ask
+from ..evaluation.neighbours import neighbours_accuracy, neighbours_to_ask
 from .frozen import features_of, measure_all, parser_of
 
 

@@ -3,7 +3,8 @@ from typing import TYPE_CHECKING
 
 from ..dependencies import absent, missing
 from ..registry import METRICS
-from .features import labelled_loader, linear_accuracy, mean_features, neighbours_accuracy
+from .features import labelled_loader, linear_accuracy, mean_features
+from .neighbours import neighbours_accuracy
 from .reconstruction import ReconstructionLoss
 
 if TYPE_CHECKING or not missing('mmpretrain'):

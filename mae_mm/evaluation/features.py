@@ -1,10 +1,8 @@
-"""Features of a frozen encoder, and what they tell: a linear classifier, the nearest neighbours."""
+"""Features of a frozen encoder, and what a logistic regression makes of them."""
 import importlib.util
-from collections.abc import Sequence
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from mmengine.runner import Runner
 from torch import Tensor
 from torch.utils.data import DataLoader
@@ -13,9 +11,7 @@ from ..errors import InputError
 from ..progress import progress_of
 
 BATCH = 250  # images whose features are computed at a time
-QUERIES = 256  # at a time
 PENALTY = .01  # scikit-learn's C, the inverse of the weights' penalty
-NEIGHBOURS = (1, 10, 20, 100)
 
 
 def pooled(model: Any, images: Tensor) -> Tensor:
@@ -65,35 +61,6 @@ def check_scikit_learn() -> None:
     """
     if importlib.util.find_spec('sklearn') is None:
         raise InputError('the linear classifier needs scikit-learn; install it with: pip install scikit-learn')
-
-
-def neighbours_to_ask(given: Sequence[int] | None, num_train: int) -> list[int]:
-    """The numbers of neighbours: those given, or the usual ones that there are training images for.
-
-    Raises:
-        ValueError: more than there are training images, or fewer than one.
-    """
-    for count in given or ():
-        if not 0 < count <= num_train:
-            raise InputError(f'-k {count}: there are {num_train} training images, so k is 1 to {num_train}')
-    return list(given or [count for count in NEIGHBOURS if count <= num_train])
-
-
-def neighbours_accuracy(train: tuple[Tensor, Tensor], test: tuple[Tensor, Tensor], counts: Sequence[int],
-                        temperature: float = .07) -> list[float]:
-    """Top-1, from 0 to 1, on ``test`` by the votes of the k nearest of ``train``, for each k of ``counts``.
-
-    Nearness is the cosine, a vote's weight ``exp(cosine / temperature)`` (Wu et al., arXiv:1805.01978, section 3.4).
-    """
-    bank = F.normalize(train[0], dim=1)
-    num_classes = int(max(train[1].max(), test[1].max())) + 1
-    right = torch.zeros(len(counts))
-    for queries, labels in zip(test[0].split(QUERIES), test[1].split(QUERIES), strict=True):
-        cosines, ids = (F.normalize(queries, dim=1) @ bank.T).topk(max(counts), dim=1)  # Q k
-        votes = F.one_hot(train[1][ids], num_classes) * (cosines / temperature).exp()[..., None]  # Q k classes
-        for i, count in enumerate(counts):
-            right[i] += (votes[:, :count].sum(dim=1).argmax(dim=1) == labels).sum()
-    return (right / len(test[1])).tolist()
 
 
 def labelled_loader(dataset: dict, batch_size: int = BATCH, num_workers: int = 0) -> DataLoader:
