@@ -44,8 +44,6 @@ def checked_outputs(out_indices: int | Sequence[int], out_type: str, depth: int)
 
 class LayerAccess:
     """What a backbone lets one see of its layers."""
-    num_cls_tokens = 1  # they come first
-    num_prefix_tokens = 1  # tokens before the patches
     num_layers: int
     num_cls_tokens: int
     num_prefix_tokens: Any

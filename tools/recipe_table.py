@@ -1,0 +1,314 @@
+"""What changes of MAE's recipe are worth on small images, each trained for the same time: one table.
+
+    python tools/recipe_table.py --images DIR [--scenes DIR] --seconds 600 --seeds 0 1 --out FILE.json
+
+DIR of ``--images`` holds train/CLASS and val/CLASS of images of one size, that of ``--scenes``
+{images,annotations}/{train,val}; encoders are trained on the training images of the former, or with ``--on scenes`` of
+the latter, without labels. An image's grid has 16 x 16 patches. A row ends in the middle of an epoch when its time is
+over: the learning rate follows the clock. What came out is in FILE after each row, and is not measured again.
+"""
+import argparse
+import json
+import math
+import os
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+try:
+    from mae_mm import MAE, Distiller, MAEDecoder, MaskedAutoencoder
+    from mae_mm.apis.probing import PROBES
+    from mae_mm.checkpoint.writing import AtomicBackend
+    from mae_mm.cli.common import run_tool
+    from mae_mm.evaluation.dense import patch_shares
+    from mae_mm.models.patches import patch_statistics, take_patches
+except ImportError as error:
+    raise SystemExit(f'error: {error}') from None
+
+GRID = (16, 16)
+RATE, WARMUP = 1.5e-3, .05  # of AdamW, and the share of the time in which it rises
+DECODER = dict(embed_dims=128, num_layers=2, num_heads=4)
+DEEP = dict(DECODER, num_layers=8)
+MEAN, STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
+CAMVID_CLASSES = 11
+# Row -> settings of the backbone, of the decoder and of the pre-trainer.
+ROWS: dict[str, tuple[dict, dict, dict]] = {
+    'MAE': ({}, DECODER, {}),
+    '2x2 blocks': ({}, DECODER, dict(mask_block=2)),
+    '4 class tokens': (dict(num_cls_tokens=4), DECODER, {}),
+    '2x2 blocks, 4 class tokens': (dict(num_cls_tokens=4), DECODER, dict(mask_block=2)),
+    'deeper decoder': ({}, DEEP, {}),
+    "Pixio's mix": (dict(num_cls_tokens=8, learned_positions=True), DEEP, dict(mask_block=4)),
+    'a quarter predicted': ({}, DECODER, dict(share=.25)),
+    'cross-attention': ({}, DECODER, dict(cross=True)),
+}
+DISTILLED = ('MAE, width 96, twice the time', 'width 96, distilled from width 192, the time of both')
+
+
+class Cheaper(MaskedAutoencoder):
+    """Sketches of cheap decoding, for this table alone: a share of the hidden patches, or each by itself."""
+
+    def __init__(self, *args: Any, share: float = 1., cross: bool = False, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        self.share, self.cross = share, cross
+
+    def _patch_losses(self, images: Tensor, ids_shuffle: Tensor, num_keep: int) -> Tensor:
+        wanted = num_keep + round(self.share * (ids_shuffle.shape[1] - num_keep))
+        if not self.cross:  # the decoder sees no other hidden patches than those that it predicts
+            return super()._patch_losses(images, ids_shuffle[:, :wanted], num_keep)
+        latent = self.decoder.embed(self.backbone.encode(images, ids_shuffle[:, :num_keep]))
+        rows = self.decoder.positions(self.backbone.grid)[0]
+        memory = latent + rows[F.pad(ids_shuffle[:, :num_keep] + 1, (1, 0))]
+        tokens = self.decoder.mask_token + rows[ids_shuffle[:, num_keep:wanted] + 1]
+        for layer in self.decoder.layers:  # queries of hidden patches, keys of visible ones (arXiv:2401.14391)
+            both = layer.attn.qkv(layer.ln1(torch.cat([memory, tokens], dim=1)))
+            heads = both.unflatten(2, (3, layer.attn.num_heads, -1)).permute(2, 0, 3, 1, 4)
+            n = memory.shape[1]
+            mixed = F.scaled_dot_product_attention(heads[0][:, :, n:], heads[1][:, :, :n], heads[2][:, :, :n])
+            tokens = tokens + layer.attn.proj(mixed.transpose(1, 2).flatten(2))
+            tokens = tokens + layer.ffn(layer.ln2(tokens))
+        target = take_patches(images, ids_shuffle[:, num_keep:wanted], self.backbone.patch_size).float()
+        mean, std = patch_statistics(target)
+        pred = self.decoder.pred(self.decoder.ln1(tokens)).float()
+        return (pred - (target - mean) / std).square().mean(dim=-1)
+
+
+class Labelled:
+    """Images and labels in memory, with what the probes read of an encoder's features of them."""
+
+    def __init__(self, train: tuple[Tensor, Any], test: tuple[Tensor, Any], num_classes: int, scenes: bool):
+        self.images, self.num_classes, self.scenes = (train[0], test[0]), num_classes, scenes
+        self.device = train[0].device
+        if scenes:
+            self.train_maps, self.test_maps = train[1], test[1]
+            self.groups = torch.zeros(len(train[0]), dtype=torch.long)
+        else:
+            self.labels = (train[1].to(self.device), test[1].to(self.device))
+            self.groups = train[1].cpu()
+        self.data = argparse.Namespace(train=train[0], test=test[0])
+
+    def encode(self, backbone: MAE) -> None:
+        """Have the last layer's tokens of all images, normalised."""
+        p = backbone.patch_size
+        self.grid = (self.images[0].shape[2] // p, self.images[0].shape[3] // p)
+        if self.scenes and not hasattr(self, 'shares'):
+            self.shares = torch.from_numpy(np.stack([patch_shares(labels, self.grid, self.num_classes)
+                                                     for labels in self.train_maps]))
+        self.tokens, prefix = [], backbone.num_prefix_tokens
+        self.cls_tokens = backbone.num_cls_tokens
+        with torch.no_grad(), mixed(self.device):
+            for images in self.images:
+                parts = []
+                for batch in images.split(64 if self.scenes else 500):
+                    *_, last = backbone.layer_inputs(normalised(batch))
+                    parts.append(backbone.ln1(last.float()).half())
+                self.tokens.append(torch.cat(parts))
+        self.prefix = prefix
+        self.entries = [argparse.Namespace(shapes={'patches-00': (0, self.tokens[0].shape[2])})] * 2
+
+    def pooled(self, part: int, layer: int, pooling: str, chosen: Any = slice(None)) -> Tensor:
+        tokens = self.tokens[part]
+        kept = tokens[:, self.prefix:] if pooling == 'mean' else tokens[:, :self.cls_tokens]
+        return kept.float().mean(dim=1)[chosen]
+
+    def reader(self, part: int, layer: int, chosen: Any = None) -> Callable[[Tensor], Tensor]:
+        return lambda places: self.tokens[part][places if chosen is None else chosen[places], self.prefix:].float()
+
+    def flat(self, layer: int, places: Tensor) -> Tensor:
+        return self.tokens[0][:, self.prefix:].flatten(0, 1)[places].float()
+
+
+def mixed(device: torch.device) -> Any:
+    return torch.autocast(device.type, torch.bfloat16, enabled=device.type == 'cuda')
+
+
+def normalised(images: Tensor) -> Tensor:
+    mean, std = (torch.tensor(values, device=images.device)[:, None, None] for values in (MEAN, STD))
+    return (images.float() - mean) / std
+
+
+def crops(images: Tensor, size_px: int, smallest: float = .2) -> Tensor:
+    """Random resized crops, flipped or not, of ``(B, 3, H, W)`` bytes: ``(B, 3, size, size)``, normalised."""
+    B, device = len(images), images.device
+    area = torch.empty(B, device=device).uniform_(smallest, 1).sqrt()
+    ratio = torch.empty(B, device=device).uniform_(math.log(3 / 4), math.log(4 / 3)).exp().sqrt()
+    height, width = (area / ratio).clamp(max=1), (area * ratio).clamp(max=1)
+    y, x = ((torch.rand(B, device=device) * 2 - 1) * (1 - side) for side in (height, width))
+    width = torch.where(torch.rand(B, device=device) < .5, width, -width)
+    zero = torch.zeros_like(x)
+    affine = torch.stack([torch.stack([width, zero, x], 1), torch.stack([zero, height, y], 1)], 1)  # B 2 3
+    grid = F.affine_grid(affine, [B, 3, size_px, size_px], align_corners=False)
+    return F.grid_sample(normalised(images), grid, padding_mode='reflection', align_corners=False)
+
+
+def clock(device: torch.device) -> float:
+    if device.type == 'cuda':
+        torch.cuda.synchronize()
+    return time.perf_counter()
+
+
+def train(model: nn.Module, images: Tensor, size_px: int, seconds: float, batch: int, seed: int) -> int:
+    """Minimise ``model.loss`` for so long; the number of steps."""
+    torch.manual_seed(seed)
+    device = images.device
+    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    groups = [dict(params=[p for p in parameters if (p.dim() > 1) == decayed], weight_decay=.05 * decayed)
+              for decayed in (True, False)]
+    optimizer = torch.optim.AdamW(groups, lr=RATE, betas=(.9, .95), fused=True)
+    model.train()
+
+    def step() -> None:
+        chosen = images[torch.randint(len(images), (batch, ), device=device)]
+        with mixed(device):
+            loss = model.loss(crops(chosen, size_px))['loss']
+        loss.backward()
+
+    for _ in range(3):  # kernels are chosen outside of the time
+        step()
+    optimizer.zero_grad()
+    start, steps = clock(device), 0
+    while (done := (clock(device) - start) / seconds) < 1:
+        for group in optimizer.param_groups:
+            group['lr'] = RATE * (done / WARMUP if done < WARMUP else
+                                  .5 + .5 * math.cos(math.pi * (done - WARMUP) / (1 - WARMUP)))
+        step()
+        optimizer.step()
+        optimizer.zero_grad()
+        steps += 1
+    return steps
+
+
+def fine_tuned(backbone: MAE, data: Labelled, seed: int, steps: int, per_class: int = 50) -> float:
+    """Top-1, in percent, of all of an encoder trained on a few images of each class."""
+    torch.manual_seed(seed)
+    labels = data.labels[0].cpu()
+    chosen = torch.cat([(labels == label).nonzero().flatten()[:per_class] for label in labels.unique()])
+    images, labels, device = data.images[0][chosen], labels[chosen].to(data.device), data.device
+    head = nn.Linear(backbone.embed_dims, data.num_classes).to(device)
+    optimizer = torch.optim.AdamW([*backbone.parameters(), *head.parameters()], lr=5e-4, weight_decay=.05)
+    size_px, P = GRID[0] * backbone.patch_size, backbone.num_prefix_tokens
+
+    def logits(inputs: Tensor) -> Tensor:
+        *_, last = backbone.layer_inputs(inputs)
+        return head(backbone.ln1(last)[:, P:].mean(dim=1))
+
+    for step in range(steps):
+        optimizer.param_groups[0]['lr'] = 5e-4 * (.5 + .5 * math.cos(math.pi * step / steps))
+        places = torch.randint(len(images), (100, ), device=device)
+        with mixed(device):
+            loss = F.cross_entropy(logits(crops(images[places], size_px, .35)).float(), labels[places], None, None,
+                                   label_smoothing=.1)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    with torch.no_grad(), mixed(device):
+        right = [logits(normalised(batch)).argmax(dim=1) for batch in data.images[1].split(500)]
+    return 100 * (torch.cat(right) == data.labels[1]).float().mean().item()
+
+
+def measured(backbone: MAE, images: Labelled, scenes: Labelled | None, seed: int, tuning: int) -> dict[str, float]:
+    """Column -> figure, in percent."""
+    found = {}
+    backbone.eval()
+    for data, probes in ((images, ('knn', 'linear', 'attentive')), (scenes, ('dense-knn', 'dense-linear'))):
+        if data is None:
+            continue
+        data.encode(backbone)
+        for probe in probes:
+            figures = PROBES[probe].measure(data, 0, torch.arange(len(data.images[0])), seed)  # type: ignore[arg-type]
+            found |= {f'{probe} {pooling} {metric}': value for (pooling, metric), value in figures.items()}
+    return found | {'fine-tuned': fine_tuned(backbone, images, seed, tuning)}
+
+
+def encoder(size_px: int, width: int, **options: Any) -> MAE:
+    return MAE(img_size=size_px, patch_size=size_px // GRID[0], embed_dims=width, num_layers=12, num_heads=width // 64
+               or 1, **options)
+
+
+def trained(row: str, images: Tensor, size_px: int, seconds: float, batch: int, seed: int) -> tuple[MAE, int]:
+    """The encoder of a row, and the number of its steps."""
+    torch.manual_seed(seed)
+    if row not in DISTILLED:
+        options, decoder, recipe = ROWS[row]
+        model: Any = Cheaper(encoder(size_px, 192, **options), MAEDecoder(**decoder), **recipe)
+    elif row == DISTILLED[0]:
+        model, seconds = Cheaper(encoder(size_px, 96), MAEDecoder(**DECODER)), 2 * seconds
+    else:
+        teacher, _ = trained('MAE', images, size_px, seconds, batch, seed)
+        model = Distiller(encoder(size_px, 96), teacher, mask_ratio=.5)
+        student, projections = model.backbone, model.projections
+        student.init_weights()
+        for projection in projections:
+            nn.init.xavier_uniform_(projection.weight)
+        return student, train(model.to(images.device), images, size_px, seconds, batch, seed)
+    model.init_weights()
+    return model.backbone, train(model.to(images.device), images, size_px, seconds, batch, seed)
+
+
+def read_classes(folder: Path, device: torch.device) -> Labelled:
+    classes = sorted(path.name for path in (folder / 'train').iterdir())
+    parts = []
+    for split in ('train', 'val'):
+        pairs = [(path, label) for label, name in enumerate(classes)
+                 for path in sorted((folder / split / name).iterdir())]
+        parts.append((as_tensor([cv2.imread(str(path)) for path, _ in pairs], device),
+                      torch.tensor([label for _, label in pairs])))
+    return Labelled(parts[0], parts[1], len(classes), scenes=False)
+
+
+def read_scenes(folder: Path, device: torch.device, height_px: int) -> Labelled:
+    parts = []
+    for split in ('train', 'val'):
+        images, maps = [], []
+        for path in sorted((folder / 'images' / split).iterdir()):
+            image = cv2.imread(str(path))
+            width_px = round(image.shape[1] * height_px / image.shape[0] / 8) * 8
+            images.append(cv2.resize(image, (width_px, height_px), interpolation=cv2.INTER_AREA))
+            maps.append(cv2.imread(str(folder / 'annotations' / split / f'{path.stem}.png'), cv2.IMREAD_UNCHANGED))
+        parts.append((as_tensor(images, device), [np.where(m < CAMVID_CLASSES, m, 255) for m in maps]))
+    return Labelled(parts[0], parts[1], CAMVID_CLASSES, scenes=True)
+
+
+def as_tensor(images: Sequence[np.ndarray], device: torch.device) -> Tensor:
+    """``(N, 3, H, W)`` bytes, RGB."""
+    return torch.from_numpy(np.stack(images)[..., ::-1].copy()).permute(0, 3, 1, 2).contiguous().to(device)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description='A table of recipes of pre-training, at equal time')
+    parser.add_argument('--images', type=Path, required=True, metavar='DIR')
+    parser.add_argument('--scenes', type=Path, metavar='DIR')
+    parser.add_argument('--on', choices=('images', 'scenes'), default='images', help='what encoders are trained on')
+    parser.add_argument('--rows', nargs='+', choices=(*ROWS, *DISTILLED), default=[*ROWS, *DISTILLED], metavar='ROW')
+    parser.add_argument('--seconds', type=float, required=True, help='of the training of a row')
+    parser.add_argument('--seeds', nargs='+', type=int, default=[0, 1])
+    parser.add_argument('--batch', type=int, default=512)
+    parser.add_argument('--tuning', type=int, default=600, metavar='STEPS', help='of fine-tuning')
+    parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
+    parser.add_argument('--out', required=True, metavar='FILE.json')
+    args = parser.parse_args(argv)
+    device = torch.device(args.device)
+    images = read_classes(args.images, device)
+    size_px = images.images[0].shape[3]
+    scenes = read_scenes(args.scenes, device, size_px * 15 // 8 // 8 * 8) if args.scenes else None
+    source = (images if args.on == 'images' else scenes).images[0]  # type: ignore[union-attr]
+    found = json.loads(Path(args.out).read_text()) if os.path.exists(args.out) else {}
+    for seed in args.seeds:
+        for row in args.rows:
+            key = f'{row} | {args.images.name} | {args.on} | {args.seconds:g} s | seed {seed}'
+            if key not in found:
+                backbone, steps = trained(row, source, size_px, args.seconds, args.batch, seed)
+                found[key] = dict(steps=steps, **measured(backbone, images, scenes, seed, args.tuning))
+                AtomicBackend().put(json.dumps(found, indent=1).encode(), args.out)
+            print(key, {name: round(value, 2) for name, value in found[key].items()}, flush=True)
+
+
+if __name__ == '__main__':
+    run_tool(main)
