@@ -1,7 +1,8 @@
 # Pooling, head and size are ViT-B's on ImageNet-1K; other configs say what differs.
 num_classes = 1000
 arch = 'base'
-widths = dict(tiny=192, small=384, base=768, large=1024, huge=1280)  # those of mae_mm.MAE(arch=...)
+# Those of mae_mm.MAE(arch=...)
+widths = {'tiny': 192, 'small': 384, 'base': 768, 'large': 1024, 'huge': 1280, '1b': 1536, '5b': 3072}
 checkpoint = None  # of pre-training: to be given
 model = dict(
     type='ImageClassifier',

@@ -1,4 +1,5 @@
-widths = dict(tiny=192, small=384, base=768, large=1024, huge=1280)  # those of mae_mm.MAE(arch=...)
+# Those of mae_mm.MAE(arch=...)
+widths = {'tiny': 192, 'small': 384, 'base': 768, 'large': 1024, 'huge': 1280, '1b': 1536, '5b': 3072}
 norm_cfg = dict(type='SyncBN', requires_grad=True)
 model = dict(
     type='mae_mm.EncoderDecoder',
