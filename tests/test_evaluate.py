@@ -77,7 +77,8 @@ def encoded(monkeypatch):
 def test_every_probe_of_two_data_sets_in_one_command(checkpoint, on, monkeypatch, capsys):
     batches = encoded(monkeypatch)
     command = ('tools/evaluate.py', checkpoint, '--on', *on, '--probes', 'knn', 'linear', 'attentive', 'dense-knn',
-               'dense-linear', 'rank', '--shots', 'all', 2, '50%', '--seeds', 2, '--out', 'out')
+               'dense-linear', 'rank', '--shots', 'all', 2, '50%', '--seeds', 2, '--layers', '0,-1',
+               '--out', 'out')
     assert run_inside(*command) == 0
     assert sum(batches) == 30 + 12  # each image once
     printed = capsys.readouterr().out
@@ -96,7 +97,7 @@ def test_every_probe_of_two_data_sets_in_one_command(checkpoint, on, monkeypatch
         *((f'folder:{name}', 'rank', pooling, 'effective_rank') for name in ('classes', 'scenes')
           for pooling in ('mean', 'cls_token'))}
     for row in rows:
-        assert row['layer'] in (0, 1, 2) and row['checkpoint'] == str(checkpoint)
+        assert row['layer'] in (0, 2) and row['checkpoint'] == str(checkpoint)
         assert row['seeds'] == (1 if row['shots'] == 'all' and row['probe'] in ('knn', 'rank') else 2)
         assert row['mean'] == pytest.approx(np.mean(list(row['values'].values())), abs=1e-3)
         assert (row['deviation'] is None) == (row['seeds'] == 1)
@@ -108,7 +109,7 @@ def test_every_probe_of_two_data_sets_in_one_command(checkpoint, on, monkeypatch
     assert run_inside(*command) == 0
     assert sum(batches) == 42 and 'no image had to pass an encoder' in capsys.readouterr().out
     assert open('out/results.json').read() == again
-    assert run_inside(*command[:-3], 3, *command[-2:]) == 0  # another seed alone is measured
+    assert run_inside(*command[:-5], 3, *command[-4:]) == 0  # another seed alone is measured
     assert sum(batches) == 42
     more = json.loads(open('out/results.json').read())['results']
     assert {row['key'] for row in more} == {row['key'] for row in rows} and max(row['seeds'] for row in more) == 3
@@ -118,7 +119,7 @@ def test_what_is_cached_is_what_the_encoder_makes_of_the_images(checkpoint, on, 
     run = Evaluation('out', ['knn', 'attentive'], layers=[-1], cache='cache')
     rows = run.run([str(checkpoint)], on[:1])
     encoder = FrozenEncoder(str(checkpoint))
-    data = LabelledSet(on[0], {}, '')
+    data = LabelledSet(on[0])
     data.fit((32, 32))
     images = torch.stack([data.test[i] for i in range(len(data.test))])
     tokens, = encoder.backbone.get_intermediate_layers(encoder.prepare(images), [2], return_class_token=True)
@@ -141,7 +142,7 @@ def test_images_are_those_of_the_configs_test_pipeline(folders, on):
     init_default_scope('mmpretrain')
     whole = np.random.default_rng(0).integers(256, size=(32, 32, 3)).astype(np.uint8)
     assert fitted(whole, (32, 32), False) is whole
-    data = LabelledSet(on[0], {}, '')
+    data = LabelledSet(on[0])
     data.fit((28, 28))  # a short edge of 32, which the photographs have
     theirs = next(iter(labelled_loader(dataset)))['inputs'][:, :, 2:30, 2:30].flip(1)
     ours = torch.stack([data.test[i] for i in range(len(data.test))])

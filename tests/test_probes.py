@@ -8,10 +8,13 @@ import torch.nn.functional as F
 from mmseg.evaluation import IoUMetric
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from torch import nn
 
 from mae_mm.errors import InputError
 from mae_mm.evaluation import attentive, dense, linear, shots
+from mae_mm.evaluation.features import linear_accuracy
 from mae_mm.evaluation.neighbours import neighbours_accuracy, neighbours_shares
 from mae_mm.evaluation.spectrum import effective_rank
 from mae_mm.visualization.probes import attention_map, heat, marked, pca_colours
@@ -70,6 +73,14 @@ def test_a_linear_probe_reaches_scikit_learns_optimum(digits, penalty):
     ours = loss(found.weights[:, 0].T, found.biases[:, 0, 0])
     best = loss(torch.tensor(theirs.coef_.T), torch.tensor(theirs.intercept_))
     assert best - 1e-6 < ours < best + 1e-4
+
+
+def test_the_probe_of_the_command_is_scikit_learns(digits):
+    features, labels = digits
+    train, test = (features[:1200].float(), labels[:1200]), (features[1200:].float(), labels[1200:])
+    model = make_pipeline(StandardScaler(), LogisticRegression(C=.01, max_iter=1000))
+    model.fit(*(part.numpy() for part in train))
+    assert linear_accuracy(train, test) == pytest.approx(model.score(*(part.numpy() for part in test)), abs=1e-6)
 
 
 def test_a_sweep_at_once_is_its_members_alone(digits):

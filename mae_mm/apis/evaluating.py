@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from mmengine.config import Config
+
 from ..checkpoint.reading import locate
 from ..config.hardware import cores_of_process
 from ..config.names import resources
@@ -99,9 +101,10 @@ class Evaluation:
         for source in checkpoints:
             locate(source)
         results, rows, start = Results(self.out), [], time.perf_counter()
+        camvid = Config.fromfile(resources() / CAMVID).metainfo.to_dict()
         encoders = (FrozenEncoder(source, self.num_heads) for source in checkpoints)
         for encoder in encoders:
-            sets = [LabelledSet(source, encoder.bands, str(resources() / CAMVID)) for source in on]
+            sets = [LabelledSet(source, encoder.bands, camvid) for source in on]
             self._check_probes(sets)
             for data in sets:
                 rows += self._measure(encoder, data, results)

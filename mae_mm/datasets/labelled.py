@@ -7,7 +7,6 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
-from mmengine.config import Config
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
@@ -62,7 +61,8 @@ class LabelledImages(Dataset):
     def batches(self, first: int, batch: int, workers: int) -> DataLoader:
         """``(B, C, H, W)`` of the images from one on, in order."""
         rest = torch.utils.data.Subset(self, range(first, len(self)))
-        return DataLoader(rest, batch, num_workers=workers)
+        own = torch.Generator().manual_seed(0)  # a loader draws a number, and a run's draws are to stay as they are
+        return DataLoader(rest, batch, num_workers=workers, generator=own)
 
     def names(self) -> list[str]:
         """Paths in ``data_root``."""
@@ -140,7 +140,7 @@ class LabelledSet:
     Args:
         source: ``KIND:DIR``.
         bands: settings of :class:`LoadImage`.
-        camvid: the file of CamVid's config.
+        camvid: the names and colours of CamVid's classes; by default they are numbers.
 
     Attributes:
         labels: ``CLASSES`` or ``SCENES``.
@@ -150,7 +150,7 @@ class LabelledSet:
         ValueError: an unknown kind, or a folder that is no such data.
     """
 
-    def __init__(self, source: str, bands: Mapping[str, Any], camvid: str):
+    def __init__(self, source: str, bands: Mapping[str, Any] | None = None, camvid: dict[str, Any] | None = None):
         self.source = source
         kind, colon, root = source.partition(':')
         if kind not in KINDS or not colon or not root:
@@ -161,19 +161,25 @@ class LabelledSet:
         scenes = kind == 'camvid' or kind == 'folder' and _has_label_maps(root)
         self.labels = SCENES if scenes else CLASSES
         if scenes:
-            metainfo: Any = Config.fromfile(camvid).metainfo.to_dict() if kind == 'camvid' else None
+            metainfo: Any = camvid if kind == 'camvid' else None
             datasets: list[Any] = [SegmentationFolder(data_root=root, split=split, metainfo=metainfo, pipeline=[])
                                    for split in SPLITS]
         else:
             metainfo = ClassFolder.find_metainfo(data_root=root, split='train')
             datasets = [ClassFolder(data_root=root, split=split, metainfo=metainfo, pipeline=[]) for split in SPLITS]
         whole = scenes or kind == 'cifar10'
-        self.train, self.test = (LabelledImages(dataset, whole, bands) for dataset in datasets)
+        self.train, self.test = (LabelledImages(dataset, whole, bands or {}) for dataset in datasets)
         self.classes: Sequence[str] = datasets[0].metainfo['classes']
 
     def fit(self, size_px: tuple[int, int]) -> None:
         """Have all images of one size."""
         self.train.size_px = self.test.size_px = size_px
+
+
+def bands_of(statistics: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The settings of :class:`LoadImage` for images with a config's ``statistics`` of bands; none for RGB."""
+    return {} if statistics is None else dict(bands=len(statistics['mean']), nodata=statistics['nodata'],
+                                              fill=statistics['mean'])
 
 
 def _has_label_maps(root: str) -> bool:

@@ -18,7 +18,9 @@ Read = Callable[[Tensor], Tensor]  # sorted places of images -> B P C
 
 
 class AttentiveProbes(nn.Module):
-    """Two poolings side by side, each with a linear classifier after a batch norm without affine; they share the pass over the patches alone.
+    """Two poolings side by side, each with a linear classifier after a batch norm without affine.
+
+    They share the pass over the patches alone.
 
     ``attention``: one learned query, and the mean of the patches by its attention. ``efficient``: efficient probing
     (Psomas et al., ICLR 2026): many queries, keys that are the patches themselves, and values of which each query
