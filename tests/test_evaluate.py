@@ -77,7 +77,7 @@ def encoded(monkeypatch):
 def test_every_probe_of_two_data_sets_in_one_command(checkpoint, on, monkeypatch, capsys):
     batches = encoded(monkeypatch)
     command = ('tools/evaluate.py', checkpoint, '--on', *on, '--probes', 'knn', 'linear', 'attentive', 'dense-knn',
-               'dense-linear', 'rank', '--shots', 'all', 2, '50%', '--seeds', 2, '--layers', '0,-1',
+               'dense-linear', 'rank', '--shots', 'all', 2, '50%', '--seeds', 2, '--layers', 0, -1,
                '--out', 'out')
     assert run_inside(*command) == 0
     assert sum(batches) == 30 + 12  # each image once
@@ -106,10 +106,10 @@ def test_every_probe_of_two_data_sets_in_one_command(checkpoint, on, monkeypatch
     assert len(os.listdir('out/pictures')) == 2 + 3 * 2 + 3 * 2  # patches; of 3 shots 2 metrics on each set
     assert all(cv2.imread(f'out/pictures/{name}').std() > 5 for name in os.listdir('out/pictures'))
     again = open('out/results.json').read()
-    assert run_inside(*command) == 0
+    assert run_inside(*command, '--pictures', 0) == 0
     assert sum(batches) == 42 and 'no image had to pass an encoder' in capsys.readouterr().out
     assert open('out/results.json').read() == again
-    assert run_inside(*command[:-5], 3, *command[-4:]) == 0  # another seed alone is measured
+    assert run_inside(*command[:-6], 3, *command[-5:], '--pictures', 0) == 0  # another seed alone is measured
     assert sum(batches) == 42
     more = json.loads(open('out/results.json').read())['results']
     assert {row['key'] for row in more} == {row['key'] for row in rows} and max(row['seeds'] for row in more) == 3
