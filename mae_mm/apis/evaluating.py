@@ -102,11 +102,13 @@ class Evaluation:
             locate(source)
         results, rows, start = Results(self.out), [], time.perf_counter()
         camvid = Config.fromfile(resources() / CAMVID).metainfo.to_dict()
-        encoders = (FrozenEncoder(source, self.num_heads) for source in checkpoints)
-        for encoder in encoders:
-            sets = [LabelledSet(source, encoder.bands, camvid) for source in on]
-            self._check_probes(sets)
-            for data in sets:
+        of_bands: dict[str, list[LabelledSet]] = {}  # what differs between encoders of other bands
+        for encoder in (FrozenEncoder(source, self.num_heads) for source in checkpoints):
+            kind = digest(encoder.bands)
+            if kind not in of_bands:
+                of_bands[kind] = [LabelledSet(source, encoder.bands, camvid) for source in on]
+                self._check_probes(of_bands[kind])
+            for data in of_bands[kind]:
                 rows += self._measure(encoder, data, results)
         if self.pictures:
             draw_layers(rows, self.out)
@@ -145,7 +147,7 @@ class Evaluation:
         features = Features(data, (entries[0], entries[1]), grid, encoder.device)
         for few in self.shots:  # before anything is computed
             shots.draw(features.groups, few, 0, features.group_names)
-        facts = [VERSION, [entry.facts for entry in entries], data.train.label_digest(), data.test.label_digest()]
+        facts = [VERSION, [entry.facts for entry in entries], data.train.label_digest, data.test.label_digest]
         jobs = [Job(digest([*facts, name, PROBES[name].settings, layer, few]), encoder.source, data, name, layer, few,
                     self._seeds(name, few))
                 for layer in layers for few in self.shots for name in self.probes_for(data)]
@@ -167,7 +169,7 @@ class Evaluation:
         return tuple(range(self.seeds if PROBES[probe].draws or few != shots.ALL else 1))
 
     def _entry(self, encoder: FrozenEncoder, part: Any, size: tuple[int, int]) -> Entry:
-        facts = dict(version=VERSION, weights=encoder.digest, images=part.digest(), size_px=size, whole=part.whole,
+        facts = dict(version=VERSION, weights=encoder.digest, images=part.digest, size_px=size, whole=part.whole,
                      mean=encoder.mean, std=encoder.std, bands=encoder.bands, norm=self.norm)
         return Entry(str(self.cache), facts, len(part), shapes_of(encoder.backbone, encoder.check_size(size)))
 

@@ -1,4 +1,5 @@
 """Labelled images as probes take them: all of one size, and their labels apart."""
+import functools
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
@@ -11,6 +12,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from ..errors import InputError
+from ..progress import progress_of
 from .base import FilesOrShards
 from .folder import ClassFolder
 from .labels import LoadAnnotations
@@ -21,6 +23,7 @@ from .transforms import CheckLabels, LoadImage
 CLASSES, SCENES = 'classes', 'scenes'  # what has a label: an image, or its pixels
 KINDS = ('cifar10', 'camvid', 'folder')
 SPLITS = ('train', 'val')
+MANY = 50_000  # images whose files take a while to read
 LARGER = 8 / 7  # an image's short edge before the centre is cut out, as in the configs: 256 of 224 pixels
 
 
@@ -64,17 +67,15 @@ class LabelledImages(Dataset):
         own = torch.Generator().manual_seed(0)  # a loader draws a number, and a run's draws are to stay as they are
         return DataLoader(rest, batch, num_workers=workers, generator=own)
 
-    def names(self) -> list[str]:
-        """Paths in ``data_root``."""
-        root = self.dataset.data_root
-        return [os.path.relpath(self.dataset.get_data_info(i)['img_path'], root) for i in range(len(self))]
-
+    @functools.cached_property
     def digest(self) -> str:
         """32 digits of the images' files, in order."""
         digest = hashlib.blake2b(digest_size=16)
-        for i in range(len(self)):
-            sample = self._sample(i)
-            digest.update(_of_file(sample['img_path'], sample.get('img_bytes')))
+        with progress_of(len(self), shown=len(self) > MANY) as progress:
+            for i in range(len(self)):
+                sample = self._sample(i)
+                digest.update(_of_file(sample['img_path'], sample.get('img_bytes')))
+                progress.update()
         return digest.hexdigest()
 
     def labels(self) -> Tensor:
@@ -90,6 +91,7 @@ class LabelledImages(Dataset):
         found: Any = LoadAnnotations().transform(self.dataset.get_data_info(place))
         return CheckLabels().transform(found)['gt_seg_map']
 
+    @functools.cached_property
     def label_digest(self) -> str:
         """32 digits of all labels and of the classes' names."""
         digest = hashlib.blake2b(repr(self.dataset.metainfo['classes']).encode(), digest_size=16)

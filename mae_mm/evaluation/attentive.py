@@ -10,8 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 QUERIES = 16  # of efficient probing; fewer if they do not divide the width
-STEPS, BATCH = 400, 256
-RATE, DECAY = 1e-2, 1e-3
+STEPS, BATCH = 600, 256
+RATE, DECAY = 2e-2, 1e-3
 POOLINGS = ('attention', 'efficient')
 
 Read = Callable[[Tensor], Tensor]  # sorted places of images -> B P C
