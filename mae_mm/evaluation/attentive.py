@@ -23,7 +23,7 @@ class AttentiveProbes(nn.Module):
     They share the pass over the patches alone.
 
     ``attention``: one learned query, and the mean of the patches by its attention. ``efficient``: efficient probing
-    (Psomas et al., ICLR 2026): many queries, keys that are the patches themselves, and values of which each query
+    (Psomas et al., arXiv:2506.10178): many queries, keys that are the patches themselves, and values of which each query
     pools a part of the channels; no other projection.
 
     Args:
