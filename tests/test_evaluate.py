@@ -337,6 +337,24 @@ def test_pixels_are_scaled_as_the_stored_config_says(tmp_path, checkpoint):
         FrozenEncoder('five.pth')
 
 
+def test_images_of_any_bands(tmp_path):
+    class_folders(tmp_path / 'own', count=3, side_px=32, multispectral=True)
+    statistics = dict(mean=[9e3, 8e3, 7e3, 6e3, 5e3], std=[3e3] * 5, nodata=None)
+    text = (f"model = dict(type='mae_mm.MaskedAutoencoder', data_preprocessor=dict(type='mae_mm.BandsPreprocessor', "
+            f"mean={statistics['mean']}, std={statistics['std']}))\ndefault_scope = 'mmpretrain'\n"
+            f"statistics = {statistics}\n"
+            "test_dataloader = dict(dataset=dict(type='mae_mm.ImageFolder', pipeline=[]))\n")
+    write_encoder('five.pth', in_channels=5)
+    torch.save(dict(meta=dict(cfg=text), state_dict=torch.load('five.pth')), 'ours.pth')
+    rows = Evaluation('out').run(['ours.pth'], ['folder:own'])
+    assert {row['probe'] for row in rows} == {'knn', 'linear', 'rank'}
+    picture, = (name for name in os.listdir('out/pictures') if name.startswith('patches'))
+    assert cv2.imread(f'out/pictures/{picture}').std() > 5
+    write_encoder('rgb.pth')
+    with pytest.raises(InputError, match='5 bands of uint16. Images other than 8-bit grey or RGB need statistics'):
+        Evaluation('out').run(['rgb.pth'], ['folder:own'])
+
+
 def test_an_encoder_needs_its_file_alone(tmp_path):
     own = write_encoder('rectangle.pth', img_size=(16, 40), final_norm=False, init_values=.1, rel_pos_bias=True)
     encoder = FrozenEncoder('rectangle.pth')

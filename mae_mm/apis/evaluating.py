@@ -187,5 +187,6 @@ class Evaluation:
                 batches = functools.partial(
                     part.batches, batch=max(1, TOKENS_AT_A_TIME // (h * w)),
                     workers=0 if encoder.device.type == 'cpu' else cores_of_process('none'))
-                self.timing.images += entry.number
-                self.timing.encoder += fill(entry, columns, encoder.backbone, batches, encoder.prepare, self.norm)
+                images, seconds = fill(entry, columns, encoder.backbone, batches, encoder.prepare, self.norm)
+                self.timing.images += images
+                self.timing.encoder += seconds

@@ -23,8 +23,8 @@ class AttentiveProbes(nn.Module):
     They share the pass over the patches alone.
 
     ``attention``: one learned query, and the mean of the patches by its attention. ``efficient``: efficient probing
-    (Psomas et al., arXiv:2506.10178): many queries, keys that are the patches themselves, and values of which each query
-    pools a part of the channels; no other projection.
+    (Psomas et al., arXiv:2506.10178): many queries, keys that are the patches themselves, and values of which each
+    query pools a part of the channels; no other projection.
 
     Args:
         mean, std: ``(C,)``, of the patches. Attention does not change if the mean is taken off the keys, and a mean
