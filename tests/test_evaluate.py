@@ -158,10 +158,17 @@ def test_the_content_of_weights_decides_and_not_their_name(checkpoint, on, tmp_p
     assert sum(batches) == 30
     rows = json.loads(open('out/results.json').read())['results']
     assert {row['checkpoint'] for row in rows} == {'a.pth', 'b.pth'} and len({row['key'] for row in rows}) == 1
+    shots = ('--probes', 'linear', '--shots', 2, '--pictures', 0)
+    for name, seeds in (('a.pth', 1), ('b.pth', 3), ('a.pth', 2)):  # what one has been measured with, the other has
+        assert run_inside(*command[:1], name, *command[1:3], *shots, '--seeds', seeds, '--out', 'out') == 0
+    rows = [row for row in json.loads(open('out/results.json').read())['results'] if row['probe'] == 'linear']
+    assert all(list(row['values']) == ['0', '1', '2'] and row['seeds'] == 3 for row in rows if row['layer'] == 2)
+    assert sum(batches) == 30
     write_encoder('a.pth', seed=1)  # under the old name
     assert run_inside(*command[:1], 'a.pth', *command[1:]) == 0
     assert sum(batches) == 60
-    assert len({row['key'] for row in json.loads(open('out/results.json').read())['results']}) == 2
+    rows = json.loads(open('out/results.json').read())['results']
+    assert len({row['key'] for row in rows if row['probe'] == 'knn'}) == 2
     write_encoder('c.pth', num_heads=4)  # the same weights, which do not tell it
     assert FrozenEncoder('c.pth').digest != FrozenEncoder('b.pth').digest
     capsys.readouterr()

@@ -148,8 +148,9 @@ class Evaluation:
         for few in self.shots:  # before anything is computed
             shots.draw(features.groups, few, 0, features.group_names)
         facts = [VERSION, [entry.facts for entry in entries], data.train.label_digest, data.test.label_digest]
-        jobs = [Job(digest([*facts, name, PROBES[name].settings, layer, few]), encoder.source, data, name, layer, few,
-                    self._seeds(name, few))
+        told = dict(weights=encoder.digest[:8], size=f'{size[0]}x{size[1]}', norm=self.norm)
+        jobs = [Job(digest([*facts, name, PROBES[name].settings, layer, few]), encoder.source, told, data, name, layer,
+                    few, self._seeds(name, few))
                 for layer in layers for few in self.shots for name in self.probes_for(data)]
         left = [job for job in jobs if job.missing(results)]
         self._encode(encoder, data, entries, left)
