@@ -176,6 +176,12 @@ def test_the_content_of_weights_decides_and_not_their_name(checkpoint, on, tmp_p
     assert sum(batches) == 90
 
 
+def test_two_folders_of_one_name_are_told_apart(checkpoint, on, tmp_path):
+    class_folders(tmp_path / 'classes', count=3, side_px=32)
+    rows = Evaluation('out', ['knn'], 'last', pictures=0).run([str(checkpoint)], [on[0], 'folder:classes', on[0]])
+    assert {row['data'] for row in rows} == {on[0], 'folder:classes'} and len(rows) == 4 + 2
+
+
 def test_a_changed_image_is_another_image(checkpoint, tmp_path, monkeypatch):
     class_folders(tmp_path / 'own', count=3, side_px=32)
     batches = encoded(monkeypatch)

@@ -2,6 +2,7 @@
 import functools
 import os
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -106,8 +107,11 @@ class Evaluation:
         for encoder in (FrozenEncoder(source, self.num_heads) for source in checkpoints):
             kind = digest(encoder.bands)
             if kind not in of_bands:
-                of_bands[kind] = [LabelledSet(source, encoder.bands, camvid) for source in on]
+                of_bands[kind] = [LabelledSet(source, encoder.bands, camvid) for source in dict.fromkeys(on)]
                 self._check_probes(of_bands[kind])
+                names = Counter(data.name for data in of_bands[kind])
+                for data in of_bands[kind]:
+                    data.name = data.name if names[data.name] == 1 else data.source
             for data in of_bands[kind]:
                 rows += self._measure(encoder, data, results)
         if self.pictures:

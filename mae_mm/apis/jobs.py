@@ -59,7 +59,8 @@ class Job:
 
     def _put(self, results: Results, found: dict[tuple[str, str], dict[str, float]], count: int
              ) -> list[dict[str, Any]]:
-        return [results.put(self.key, dict(
-            checkpoint=self.checkpoint, data=self.data.name, probe=self.probe, pooling=pooling, layer=self.layer,
-            shots=self.shots, metric=metric), values, train_images=count, test_images=len(self.data.test), **self.facts)
-            for (pooling, metric), values in found.items()]
+        names = dict(checkpoint=self.checkpoint, data=self.data.name, probe=self.probe, layer=self.layer,
+                     shots=self.shots)
+        facts = dict(self.facts, train_images=count, test_images=len(self.data.test))
+        return [results.put(self.key, dict(names, pooling=pooling, metric=metric), values, **facts)
+                for (pooling, metric), values in found.items()]

@@ -13,8 +13,8 @@ from .report import as_json
 
 FORMAT = 1
 RESULTS, TABLE = 'results.json', 'results.csv'
-# What names a row, and what it says. `layer` counts from 0, `weights` are digits of the encoder's contents, `size` is that
-# of the images that went in.
+# What names a row, and what it says. `layer` counts from 0, `weights` are digits of the encoder's contents, `size` is
+# that of the images that went in.
 NAMES = ('checkpoint', 'data', 'probe', 'pooling', 'layer', 'shots', 'metric')
 COLUMNS = (*NAMES, 'mean', 'deviation', 'seeds', 'train_images', 'test_images', 'weights',
            'size', 'norm')
