@@ -1,6 +1,7 @@
 """Probes as functions of features: each against a plain reference."""
 import math
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -17,7 +18,7 @@ from mae_mm.evaluation import attentive, dense, linear, shots
 from mae_mm.evaluation.features import linear_accuracy
 from mae_mm.evaluation.neighbours import neighbours_accuracy, neighbours_shares
 from mae_mm.evaluation.spectrum import effective_rank
-from mae_mm.visualization.probes import attention_map, heat, marked, pca_colours
+from mae_mm.visualization.probes import attention_map, heat, layers_picture, marked, pca_colours
 
 
 def classes(number, width=6, num_classes=3, noise=1.):
@@ -262,6 +263,13 @@ def test_colours_of_features_have_one_basis_over_images():
     assert first == sorted(first, reverse=direction[direction.abs().argmax()] < 0)  # its largest weight is positive
     assert abs(first[0] - first[2]) > 200 and abs(first[1] - 127) < 10
     assert pca_colours([torch.ones(2, 3, 4)])[0].shape == (3, 4, 3)  # fewer channels than colours
+
+
+def test_figures_by_layer_are_drawn_whatever_checkpoints_are_called():
+    curves = {('_$x_1$ 猫.pth', 'mean'): [(0, 1., .1), (3, 2., 0.)], ('b', 'cls_token'): [(3, 2., 0)]}
+    file = layers_picture(dict(linear=curves, knn=curves), 'a $title', 'top1')
+    picture = cv2.imdecode(np.frombuffer(file, np.uint8), cv2.IMREAD_COLOR)
+    assert picture.shape[1] == 720 and picture.std() > 5
 
 
 def test_attention_maps_are_means_of_what_tokens_take():
