@@ -14,15 +14,17 @@ register_with_mmengine()
 
 if TYPE_CHECKING:
     from . import apis, checkpoint, cli, config, datasets, engine, evaluation, models, visualization
+    from .engine import ProbeHook
     from .models import MAE, Distiller, MAEDecoder, MaskedAutoencoder
 
 ROOMS = ('apis', 'checkpoint', 'cli', 'config', 'datasets', 'engine', 'evaluation', 'models', 'visualization')
 # Name -> where it is.
 PUBLIC = {'MAE': 'models', 'Distiller': 'models', 'MAEDecoder': 'models', 'MaskedAutoencoder': 'models',
-          'load': 'apis.models'}
+          'ProbeHook': 'engine', 'load': 'apis.models'}
 
 __all__ = [
-    'MAE', 'Distiller', 'InputError', 'MAEDecoder', 'MaskedAutoencoder', '__version__', 'apis', 'checkpoint', 'cli',
+    'MAE', 'Distiller', 'InputError', 'MAEDecoder', 'MaskedAutoencoder', 'ProbeHook', '__version__', 'apis',
+    'checkpoint', 'cli',
     'config', 'datasets', 'engine', 'evaluation', 'load', 'models', 'visualization'
 ]
 

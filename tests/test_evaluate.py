@@ -18,7 +18,6 @@ from mae_mm.datasets.labelled import LabelledSet, fitted
 from mae_mm.errors import InputError
 from mae_mm.evaluation import attentive, encoding, linear
 from mae_mm.evaluation import cache as caching
-from mae_mm.evaluation.cache import Entry, make_room
 from mae_mm.evaluation.features import labelled_loader
 from mae_mm.evaluation.neighbours import neighbours_accuracy
 from mae_mm.models import MAE
@@ -77,7 +76,8 @@ def encoded(monkeypatch):
 def test_every_probe_of_two_data_sets_in_one_command(checkpoint, on, monkeypatch, capsys):
     batches = encoded(monkeypatch)
     command = ('tools/evaluate.py', checkpoint, '--on', *on, '--probes', 'knn', 'linear', 'attentive', 'dense-knn',
-               'dense-linear', 'rank', '--shots', 'all', 2, '50%', '--seeds', 2, '--out', 'out')
+               'dense-linear', 'rank', '--shots', 'all', 2, '50%', '--seeds', 2, '--layers', 0, -1,
+               '--out', 'out')
     assert run_inside(*command) == 0
     assert sum(batches) == 30 + 12  # each image once
     printed = capsys.readouterr().out
@@ -96,7 +96,7 @@ def test_every_probe_of_two_data_sets_in_one_command(checkpoint, on, monkeypatch
         *((f'folder:{name}', 'rank', pooling, 'effective_rank') for name in ('classes', 'scenes')
           for pooling in ('mean', 'cls_token'))}
     for row in rows:
-        assert row['layer'] in (0, 1, 2) and row['checkpoint'] == str(checkpoint)
+        assert row['layer'] in (0, 2) and row['checkpoint'] == str(checkpoint)
         assert row['seeds'] == (1 if row['shots'] == 'all' and row['probe'] in ('knn', 'rank') else 2)
         assert row['mean'] == pytest.approx(np.mean(list(row['values'].values())), abs=1e-3)
         assert (row['deviation'] is None) == (row['seeds'] == 1)
@@ -105,10 +105,10 @@ def test_every_probe_of_two_data_sets_in_one_command(checkpoint, on, monkeypatch
     assert len(os.listdir('out/pictures')) == 2 + 3 * 2 + 3 * 2  # patches; of 3 shots 2 metrics on each set
     assert all(cv2.imread(f'out/pictures/{name}').std() > 5 for name in os.listdir('out/pictures'))
     again = open('out/results.json').read()
-    assert run_inside(*command) == 0
+    assert run_inside(*command, '--pictures', 0) == 0
     assert sum(batches) == 42 and 'no image had to pass an encoder' in capsys.readouterr().out
     assert open('out/results.json').read() == again
-    assert run_inside(*command[:-3], 3, *command[-2:]) == 0  # another seed alone is measured
+    assert run_inside(*command[:-6], 3, *command[-5:], '--pictures', 0) == 0  # another seed alone is measured
     assert sum(batches) == 42
     more = json.loads(open('out/results.json').read())['results']
     assert {row['key'] for row in more} == {row['key'] for row in rows} and max(row['seeds'] for row in more) == 3
@@ -118,7 +118,7 @@ def test_what_is_cached_is_what_the_encoder_makes_of_the_images(checkpoint, on, 
     run = Evaluation('out', ['knn', 'attentive'], layers=[-1], cache='cache')
     rows = run.run([str(checkpoint)], on[:1])
     encoder = FrozenEncoder(str(checkpoint))
-    data = LabelledSet(on[0], {}, '')
+    data = LabelledSet(on[0])
     data.fit((32, 32))
     images = torch.stack([data.test[i] for i in range(len(data.test))])
     tokens, = encoder.backbone.get_intermediate_layers(encoder.prepare(images), [2], return_class_token=True)
@@ -141,7 +141,7 @@ def test_images_are_those_of_the_configs_test_pipeline(folders, on):
     init_default_scope('mmpretrain')
     whole = np.random.default_rng(0).integers(256, size=(32, 32, 3)).astype(np.uint8)
     assert fitted(whole, (32, 32), False) is whole
-    data = LabelledSet(on[0], {}, '')
+    data = LabelledSet(on[0])
     data.fit((28, 28))  # a short edge of 32, which the photographs have
     theirs = next(iter(labelled_loader(dataset)))['inputs'][:, :, 2:30, 2:30].flip(1)
     ours = torch.stack([data.test[i] for i in range(len(data.test))])
@@ -158,15 +158,28 @@ def test_the_content_of_weights_decides_and_not_their_name(checkpoint, on, tmp_p
     assert sum(batches) == 30
     rows = json.loads(open('out/results.json').read())['results']
     assert {row['checkpoint'] for row in rows} == {'a.pth', 'b.pth'} and len({row['key'] for row in rows}) == 1
+    shots = ('--probes', 'linear', '--shots', 2, '--pictures', 0)
+    for name, seeds in (('a.pth', 1), ('b.pth', 3), ('a.pth', 2)):  # what one has been measured with, the other has
+        assert run_inside(*command[:1], name, *command[1:3], *shots, '--seeds', seeds, '--out', 'out') == 0
+    rows = [row for row in json.loads(open('out/results.json').read())['results'] if row['probe'] == 'linear']
+    assert all(list(row['values']) == ['0', '1', '2'] and row['seeds'] == 3 for row in rows if row['layer'] == 2)
+    assert sum(batches) == 30
     write_encoder('a.pth', seed=1)  # under the old name
     assert run_inside(*command[:1], 'a.pth', *command[1:]) == 0
     assert sum(batches) == 60
-    assert len({row['key'] for row in json.loads(open('out/results.json').read())['results']}) == 2
+    rows = json.loads(open('out/results.json').read())['results']
+    assert len({row['key'] for row in rows if row['probe'] == 'knn'}) == 2
     write_encoder('c.pth', num_heads=4)  # the same weights, which do not tell it
     assert FrozenEncoder('c.pth').digest != FrozenEncoder('b.pth').digest
     capsys.readouterr()
     assert run_inside(*command[:1], 'b.pth', *command[1:], '--img-size', 64) == 0
     assert sum(batches) == 90
+
+
+def test_two_folders_of_one_name_are_told_apart(checkpoint, on, tmp_path):
+    class_folders(tmp_path / 'classes', count=3, side_px=32)
+    rows = Evaluation('out', ['knn'], 'last', pictures=0).run([str(checkpoint)], [on[0], 'folder:classes', on[0]])
+    assert {row['data'] for row in rows} == {on[0], 'folder:classes'} and len(rows) == 4 + 2
 
 
 def test_a_changed_image_is_another_image(checkpoint, tmp_path, monkeypatch):
@@ -206,59 +219,6 @@ def test_an_interrupted_pass_goes_on_where_it_was(checkpoint, on, monkeypatch):
         for name in set(names) & {'pooled'}:
             ours = os.path.join(path, name)
             assert open(ours, 'rb').read() == open(ours.replace('whole', 'parts'), 'rb').read()
-
-
-def entry(root, number=4, **facts):
-    return Entry(str(root), dict(of='a test', **facts), number, dict(a=(2, 3), b=(5, )))
-
-
-def records(number):
-    return dict(a=np.ones((number, 2, 3), np.float16), b=np.zeros((number, 5), np.float16))
-
-
-def test_a_file_that_was_cut_short_is_not_believed(tmp_path):
-    ours = entry(tmp_path)
-    assert ours.missing(['a', 'b']) == ['a', 'b'] and ours.bytes_to_write(['a']) == 48
-    with ours.writing(['a', 'b']) as writer:
-        writer.add(records(4))
-    assert ours.missing(['a', 'b']) == [] and ours.read('a').shape == (4, 2, 3)
-    os.truncate(os.path.join(ours.folder, 'a'), 30)
-    assert ours.missing(['a', 'b']) == ['a'] and ours.done() == dict(a=2, b=4)
-    with ours.writing(['a']) as writer:
-        assert writer.place == 2
-        writer.add({'a': records(2)['a']})
-    assert (ours.read('a') == 1).all()
-    with open(os.path.join(ours.folder, 'progress.json'), 'w') as file:
-        file.write('{"a": ')
-    assert ours.missing(['a']) == ['a']
-
-
-def test_two_processes_do_not_write_one_entry(tmp_path):
-    with entry(tmp_path).writing(['a']), pytest.raises(InputError, match='another process writes these features'):
-        with entry(tmp_path).writing(['a']):
-            pass
-
-
-def test_the_cache_has_a_bound(tmp_path, monkeypatch):
-    entries = [entry(tmp_path, name=i) for i in range(3)]
-    (tmp_path / 'mine').mkdir()
-    (tmp_path / 'mine' / 'file').write_bytes(b'x' * 5000)  # no features: it is left alone
-    for i, ours in enumerate(entries):
-        with ours.writing(['a', 'b']) as writer:
-            writer.add(records(4))
-        os.utime(os.path.join(ours.folder, 'progress.json'), (i, i))
-    size = sum(file.stat().st_size for file in os.scandir(entries[0].folder))
-    make_room(str(tmp_path), size, 4 * size)
-    assert all(os.path.isdir(ours.folder) for ours in entries)
-    make_room(str(tmp_path), size, 3 * size, [entries[0].folder])
-    assert [os.path.isdir(ours.folder) for ours in entries] == [True, False, True]
-    with pytest.raises(InputError, match='the features need .* and --cache-size allows .* fewer --layers'):
-        make_room(str(tmp_path), 3 * size, 3 * size, [entries[0].folder])
-    assert (tmp_path / 'mine' / 'file').exists()
-    usage = type('Usage', (), dict(free=10))
-    monkeypatch.setattr('shutil.disk_usage', lambda _: usage)
-    with pytest.raises(InputError, match='the disk has 0.00 GB; make room, give --cache'):
-        make_room(str(tmp_path), 1000, 10**9)
 
 
 def test_a_full_disk_is_one_line_and_what_was_measured_is_kept(checkpoint, on, tmp_path, monkeypatch, error_of):
@@ -334,6 +294,24 @@ def test_pixels_are_scaled_as_the_stored_config_says(tmp_path, checkpoint):
     write_encoder('five.pth', in_channels=5)
     with pytest.raises(InputError, match='its images have 5 bands, and the file does not tell their mean'):
         FrozenEncoder('five.pth')
+
+
+def test_images_of_any_bands(tmp_path):
+    class_folders(tmp_path / 'own', count=3, side_px=32, multispectral=True)
+    statistics = dict(mean=[9e3, 8e3, 7e3, 6e3, 5e3], std=[3e3] * 5, nodata=None)
+    text = (f"model = dict(type='mae_mm.MaskedAutoencoder', data_preprocessor=dict(type='mae_mm.BandsPreprocessor', "
+            f"mean={statistics['mean']}, std={statistics['std']}))\ndefault_scope = 'mmpretrain'\n"
+            f"statistics = {statistics}\n"
+            "test_dataloader = dict(dataset=dict(type='mae_mm.ImageFolder', pipeline=[]))\n")
+    write_encoder('five.pth', in_channels=5)
+    torch.save(dict(meta=dict(cfg=text), state_dict=torch.load('five.pth')), 'ours.pth')
+    rows = Evaluation('out').run(['ours.pth'], ['folder:own'])
+    assert {row['probe'] for row in rows} == {'knn', 'linear', 'rank'}
+    picture, = (name for name in os.listdir('out/pictures') if name.startswith('patches'))
+    assert cv2.imread(f'out/pictures/{picture}').std() > 5
+    write_encoder('rgb.pth')
+    with pytest.raises(InputError, match='5 bands of uint16. Images other than 8-bit grey or RGB need statistics'):
+        Evaluation('out').run(['rgb.pth'], ['folder:own'])
 
 
 def test_an_encoder_needs_its_file_alone(tmp_path):

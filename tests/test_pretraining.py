@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 import torch
 
+from mae_mm.apis.encoders import FrozenEncoder
+from mae_mm.apis.evaluating import Evaluation
 from mae_mm.config.hardware import fit_to_hardware
 from mae_mm.config.reading import read_config
 from mae_mm.engine.runner import Runner
@@ -14,6 +16,7 @@ from mae_mm.errors import InputError
 from mae_mm.evaluation.features import linear_accuracy
 
 from .conftest import ROOT, run_inside, run_tool
+from .own_data import class_folders
 from .test_tools import NOISE
 
 CONFIG = """
@@ -53,6 +56,36 @@ def pretrained(pretraining, tmp_path_factory):
     output = run_tool('tools/train.py', pretraining, '--work-dir', work_dir, '--vis', 'tensorboard', 'wandb',
                       WANDB_MODE='offline', WANDB_SILENT='true')
     return work_dir, output
+
+
+def test_a_run_tells_how_good_its_features_are(pretraining, tmp_path, error_of):
+    class_folders(tmp_path / 'classes', count=6, side_px=32)
+    config = tmp_path / 'probed.py'
+    config.write_text(f"_base_ = '{pretraining}'\ncustom_hooks = [*_base_.custom_hooks, dict(type='mae_mm.ProbeHook', "
+                      f"data='folder:{tmp_path}/classes', interval=3, k=5)]\n")
+    work_dir = tmp_path / 'run'
+    assert run_inside('tools/train.py', config, '--work-dir', work_dir, '--vis', 'tensorboard', '--cfg-options',
+                      'train_cfg.max_epochs=4', 'param_scheduler.warmup=1') == 0
+    lines = [json.loads(line) for line in next(work_dir.rglob('scalars.json')).read_text().splitlines()]
+    probed = [line for line in lines if 'probe/knn_top1' in line]
+    assert [line['step'] for line in probed] == [3, 4]
+    assert all(0 <= line[f'probe/{name}_top1'] <= 100 for line in probed for name in ('knn', 'linear'))
+    hub = torch.load(work_dir / 'epoch_4.pth', weights_only=True)['message_hub']
+    assert 'probe/linear_top1' in hub['log_scalars']
+    event, = work_dir.rglob('events.out.tfevents.*')
+    assert b'probe/linear_top1' in event.read_bytes()
+    assert run_inside('tools/train.py', pretraining, '--work-dir', tmp_path / 'plain', '--cfg-options',
+                      'train_cfg.max_epochs=4', 'param_scheduler.warmup=1') == 0
+    ours, theirs = (torch.load(path / 'epoch_4.pth')['state_dict'] for path in (work_dir, tmp_path / 'plain'))
+    assert all(torch.equal(tensor, theirs[name]) for name, tensor in ours.items())  # training is the same
+    encoder = FrozenEncoder(str(work_dir / 'epoch_4.pth'))
+    rows = Evaluation(str(tmp_path / 'out'), ['linear'], 'last', pictures=0).run(
+        [encoder.source], [f'folder:{tmp_path}/classes'])
+    assert rows[0]['mean'] == pytest.approx(probed[1]['probe/linear_top1'], abs=1e-3)  # one code
+    for old, new, told in (('/classes', '/nowhere', 'nowhere: no such folder'), ('k=5', 'k=0', 'k=0): both are')):
+        config.write_text(config.read_text().replace(old, new))
+        assert told in error_of('tools/train.py', config, '--work-dir', tmp_path / 'none')
+        config.write_text(config.read_text().replace(new, old))
 
 
 def test_a_run_is_quiet_and_draws(pretrained):

@@ -1,6 +1,7 @@
 """Probes as functions of features: each against a plain reference."""
 import math
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -8,13 +9,16 @@ import torch.nn.functional as F
 from mmseg.evaluation import IoUMetric
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from torch import nn
 
 from mae_mm.errors import InputError
 from mae_mm.evaluation import attentive, dense, linear, shots
+from mae_mm.evaluation.features import linear_accuracy
 from mae_mm.evaluation.neighbours import neighbours_accuracy, neighbours_shares
 from mae_mm.evaluation.spectrum import effective_rank
-from mae_mm.visualization.probes import attention_map, heat, marked, pca_colours
+from mae_mm.visualization.probes import attention_map, heat, layers_picture, marked, pca_colours
 
 
 def classes(number, width=6, num_classes=3, noise=1.):
@@ -70,6 +74,14 @@ def test_a_linear_probe_reaches_scikit_learns_optimum(digits, penalty):
     ours = loss(found.weights[:, 0].T, found.biases[:, 0, 0])
     best = loss(torch.tensor(theirs.coef_.T), torch.tensor(theirs.intercept_))
     assert best - 1e-6 < ours < best + 1e-4
+
+
+def test_the_probe_of_the_command_is_scikit_learns(digits):
+    features, labels = digits
+    train, test = (features[:1200].float(), labels[:1200]), (features[1200:].float(), labels[1200:])
+    model = make_pipeline(StandardScaler(), LogisticRegression(C=.01, max_iter=1000))
+    model.fit(*(part.numpy() for part in train))
+    assert linear_accuracy(train, test) == pytest.approx(model.score(*(part.numpy() for part in test)), abs=1e-6)
 
 
 def test_a_sweep_at_once_is_its_members_alone(digits):
@@ -251,6 +263,13 @@ def test_colours_of_features_have_one_basis_over_images():
     assert first == sorted(first, reverse=direction[direction.abs().argmax()] < 0)  # its largest weight is positive
     assert abs(first[0] - first[2]) > 200 and abs(first[1] - 127) < 10
     assert pca_colours([torch.ones(2, 3, 4)])[0].shape == (3, 4, 3)  # fewer channels than colours
+
+
+def test_figures_by_layer_are_drawn_whatever_checkpoints_are_called():
+    curves = {('_$x_1$ 猫.pth', 'mean'): [(0, 1., .1), (3, 2., 0.)], ('b', 'cls_token'): [(3, 2., 0)]}
+    file = layers_picture(dict(linear=curves, knn=curves), 'a $title', 'top1')
+    picture = cv2.imdecode(np.frombuffer(file, np.uint8), cv2.IMREAD_COLOR)
+    assert picture.shape[1] == 720 and picture.std() > 5
 
 
 def test_attention_maps_are_means_of_what_tokens_take():

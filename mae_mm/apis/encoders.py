@@ -13,6 +13,7 @@ from ..checkpoint.formats import convert
 from ..checkpoint.loading import LAST_NORM, encoder_of, load_into
 from ..checkpoint.reading import read_checkpoint, tensors_of
 from ..config.stored import stored_config
+from ..datasets.labelled import bands_of
 from ..datasets.reading import MAX_BANDS
 from ..errors import InputError
 from ..models import MAE
@@ -117,5 +118,4 @@ def _pixels(checkpoint: Any, source: str, channels: int) -> tuple[list[float], l
     if len(mean) != channels:
         raise InputError(f'{source}: its images have {channels} bands, and the file does not tell their mean and '
                          f'deviation; those of this package have them in their config, of at most {MAX_BANDS} bands')
-    bands = {} if statistics is None else dict(bands=channels, nodata=statistics['nodata'], fill=statistics['mean'])
-    return mean, std, bands
+    return mean, std, bands_of(statistics)

@@ -2,9 +2,12 @@
 import functools
 import os
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from mmengine.config import Config
 
 from ..checkpoint.reading import locate
 from ..config.hardware import cores_of_process
@@ -99,11 +102,17 @@ class Evaluation:
         for source in checkpoints:
             locate(source)
         results, rows, start = Results(self.out), [], time.perf_counter()
-        encoders = (FrozenEncoder(source, self.num_heads) for source in checkpoints)
-        for encoder in encoders:
-            sets = [LabelledSet(source, encoder.bands, str(resources() / CAMVID)) for source in on]
-            self._check_probes(sets)
-            for data in sets:
+        camvid = Config.fromfile(resources() / CAMVID).metainfo.to_dict()
+        of_bands: dict[str, list[LabelledSet]] = {}  # what differs between encoders of other bands
+        for encoder in (FrozenEncoder(source, self.num_heads) for source in checkpoints):
+            kind = digest(encoder.bands)
+            if kind not in of_bands:
+                of_bands[kind] = [LabelledSet(source, encoder.bands, camvid) for source in dict.fromkeys(on)]
+                self._check_probes(of_bands[kind])
+                names = Counter(data.name for data in of_bands[kind])
+                for data in of_bands[kind]:
+                    data.name = data.name if names[data.name] == 1 else data.source
+            for data in of_bands[kind]:
                 rows += self._measure(encoder, data, results)
         if self.pictures:
             draw_layers(rows, self.out)
@@ -142,9 +151,10 @@ class Evaluation:
         features = Features(data, (entries[0], entries[1]), grid, encoder.device)
         for few in self.shots:  # before anything is computed
             shots.draw(features.groups, few, 0, features.group_names)
-        facts = [VERSION, [entry.facts for entry in entries], data.train.label_digest(), data.test.label_digest()]
-        jobs = [Job(digest([*facts, name, PROBES[name].settings, layer, few]), encoder.source, data, name, layer, few,
-                    self._seeds(name, few))
+        facts = [VERSION, [entry.facts for entry in entries], data.train.label_digest, data.test.label_digest]
+        told = dict(weights=encoder.digest[:8], size=f'{size[0]}x{size[1]}', norm=self.norm)
+        jobs = [Job(digest([*facts, name, PROBES[name].settings, layer, few]), encoder.source, told, data, name, layer,
+                    few, self._seeds(name, few))
                 for layer in layers for few in self.shots for name in self.probes_for(data)]
         left = [job for job in jobs if job.missing(results)]
         self._encode(encoder, data, entries, left)
@@ -164,7 +174,7 @@ class Evaluation:
         return tuple(range(self.seeds if PROBES[probe].draws or few != shots.ALL else 1))
 
     def _entry(self, encoder: FrozenEncoder, part: Any, size: tuple[int, int]) -> Entry:
-        facts = dict(version=VERSION, weights=encoder.digest, images=part.digest(), size_px=size, whole=part.whole,
+        facts = dict(version=VERSION, weights=encoder.digest, images=part.digest, size_px=size, whole=part.whole,
                      mean=encoder.mean, std=encoder.std, bands=encoder.bands, norm=self.norm)
         return Entry(str(self.cache), facts, len(part), shapes_of(encoder.backbone, encoder.check_size(size)))
 
@@ -182,5 +192,6 @@ class Evaluation:
                 batches = functools.partial(
                     part.batches, batch=max(1, TOKENS_AT_A_TIME // (h * w)),
                     workers=0 if encoder.device.type == 'cpu' else cores_of_process('none'))
-                self.timing.images += entry.number
-                self.timing.encoder += fill(entry, columns, encoder.backbone, batches, encoder.prepare, self.norm)
+                images, seconds = fill(entry, columns, encoder.backbone, batches, encoder.prepare, self.norm)
+                self.timing.images += images
+                self.timing.encoder += seconds

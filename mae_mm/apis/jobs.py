@@ -1,4 +1,5 @@
 """One thing to measure: a probe on a layer, with some training images."""
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,9 +17,11 @@ class Job:
     Attributes:
         key: digest of all that its figures follow from.
         checkpoint: as the user names it.
+        facts: of the encoder and its images, for the rows.
     """
     key: str
     checkpoint: str
+    facts: Mapping[str, Any]
     data: LabelledSet
     probe: str
     layer: int
@@ -49,14 +52,15 @@ class Job:
         self._put(results, found, count)
 
     def rows(self, results: Results) -> list[dict[str, Any]]:
-        """What has been measured, of the seeds that are asked for, under the checkpoint's present name."""
+        """What has been measured, under the checkpoint's present name."""
         rows = results.measured(self.key)
         found = {(row['pooling'], row['metric']): row['values'] for row in rows}
         return self._put(results, found, rows[0]['train_images'])
 
     def _put(self, results: Results, found: dict[tuple[str, str], dict[str, float]], count: int
              ) -> list[dict[str, Any]]:
-        return [results.put(self.key, dict(
-            checkpoint=self.checkpoint, data=self.data.name, probe=self.probe, pooling=pooling, layer=self.layer,
-            shots=self.shots, metric=metric), values, train_images=count, test_images=len(self.data.test))
-            for (pooling, metric), values in found.items()]
+        names = dict(checkpoint=self.checkpoint, data=self.data.name, probe=self.probe, layer=self.layer,
+                     shots=self.shots)
+        facts = dict(self.facts, train_images=count, test_images=len(self.data.test))
+        return [results.put(self.key, dict(names, pooling=pooling, metric=metric), values, **facts)
+                for (pooling, metric), values in found.items()]

@@ -13,9 +13,11 @@ from .report import as_json
 
 FORMAT = 1
 RESULTS, TABLE = 'results.json', 'results.csv'
-# What names a row, and what it says. `layer` counts from 0; `values` are those of the seeds, in order.
+# What names a row, and what it says. `layer` counts from 0, `weights` are digits of the encoder's contents, `size` is
+# that of the images that went in.
 NAMES = ('checkpoint', 'data', 'probe', 'pooling', 'layer', 'shots', 'metric')
-COLUMNS = (*NAMES, 'mean', 'deviation', 'seeds', 'train_images', 'test_images')
+COLUMNS = (*NAMES, 'mean', 'deviation', 'seeds', 'train_images', 'test_images', 'weights',
+           'size', 'norm')
 
 
 class Results:
@@ -40,9 +42,14 @@ class Results:
                 raise InputError(f'{path} is not what this command writes ({error}); choose another --out') from None
 
     def measured(self, key: str) -> list[dict[str, Any]]:
-        """The rows of what has been measured under a key, by whatever name its checkpoint had."""
-        rows = [row for row in self.rows if row['key'] == key]
-        return [row for row in rows if row['checkpoint'] == rows[0]['checkpoint']]
+        """The rows of what has been measured under a key, with the seeds of all names that its checkpoint had."""
+        found: dict[tuple[str, str], dict[str, Any]] = {}
+        for row in self.rows:
+            if row['key'] == key:
+                name = row['pooling'], row['metric']
+                values = {**found.get(name, row)['values'], **row['values']}
+                found[name] = dict(row, values=dict(sorted(values.items(), key=lambda item: int(item[0]))))
+        return list(found.values())
 
     def put(self, key: str, names: dict[str, Any], values: dict[str, float], **facts: Any) -> dict[str, Any]:
         """Add a row, or replace the one of these names and this key."""

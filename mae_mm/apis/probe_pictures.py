@@ -24,24 +24,31 @@ from ..visualization.segmentation import contact_sheet, side_by_side
 from .encoders import FrozenEncoder
 
 FOLDER = 'pictures'
+SHOWN_K = 20
 
 
 def draw_layers(rows: Iterable[dict[str, Any]], out: str) -> None:
-    """A picture of the figures by layer for each set, number of training images and metric.
+    """A picture of the figures by layer for each set, number of training images and metric, with a panel a probe.
 
-    Of the numbers of neighbours there is one picture; layers that were not asked for are not there.
+    Of the numbers of neighbours the largest up to ``SHOWN_K`` is drawn.
     """
-    groups: dict[tuple[str, str, str], dict[str, list]] = {}
-    for row in rows:
-        metric, _, count = row['metric'].partition('_k')
-        name = ' '.join(filter(None, (row['checkpoint'], row['probe'] + count, row['pooling'])))
-        curves = groups.setdefault((row['data'], row['shots'], metric), {})
-        curves.setdefault(name, []).append((row['layer'], row['mean'], row['deviation'] or 0))
-    for (data, few, metric), curves in groups.items():
-        if max(map(len, curves.values())) > 1:
-            picture = layers_picture({name: sorted(curve) for name, curve in curves.items()},
-                                     f'{data}, training images: {few}', metric)
+    groups: dict[tuple[str, str, str], dict[str, dict[str, dict[tuple[str, str], list]]]] = {}
+    for row in sorted(rows, key=lambda row: (_neighbours(row), row['layer'])):
+        if _neighbours(row) <= SHOWN_K:
+            metric, _, count = row['metric'].partition('_k')
+            panels = groups.setdefault((row['data'], row['shots'], metric), {}).setdefault(row['probe'], {})
+            curves = panels.setdefault(f'{row["probe"]}, k={count}' if count else row['probe'], {})
+            curves.setdefault((row['checkpoint'], row['pooling']), []).append(
+                (row['layer'], row['mean'], row['deviation'] or 0))
+    for (data, few, metric), probes in groups.items():
+        drawn = dict(list(panels.items())[-1] for panels in probes.values())  # of the most neighbours
+        if any(len(curve) > 1 for curves in drawn.values() for curve in curves.values()):
+            picture = layers_picture(drawn, f'{data}, training images: {few}', metric)
             AtomicBackend().put(picture, os.path.join(out, FOLDER, file_name(metric, data, few) + '.png'))
+
+
+def _neighbours(row: dict[str, Any]) -> int:
+    return int(row['metric'].partition('_k')[2] or 0)
 
 
 @torch.no_grad()

@@ -47,9 +47,14 @@ class Features:
 
     @functools.cached_property
     def shares(self) -> Tensor:
-        """``(N, P, K)``, of the training scenes' patches."""
+        """``(N, P, K)`` half floats, of the training scenes' patches."""
         maps = (self.data.train.label_map(i) for i in range(len(self.data.train)))
-        return torch.from_numpy(np.stack([dense.patch_shares(labels, self.grid, self.num_classes) for labels in maps]))
+        return torch.from_numpy(np.stack([
+            dense.patch_shares(labels, self.grid, self.num_classes).astype(np.float16) for labels in maps]))
+
+    def shares_at(self, places: Tensor) -> Tensor:
+        """``(n, K)``, at the places of :meth:`flat`."""
+        return self.shares.flatten(0, 1)[places].to(self.device).float()
 
     @functools.cached_property
     def test_maps(self) -> list[np.ndarray]:
@@ -133,14 +138,15 @@ def _mean_iou(features: Features, layer: int, scores_of: Callable[[Tensor], Tens
 
 def dense_knn(features: Features, layer: int, chosen: Tensor, seed: int) -> Found:
     places = _labelled_patches(features, chosen, BANK, seed)
-    bank, shares = features.flat(layer, places), features.shares.flatten(0, 1)[places].to(features.device)
-    return _mean_iou(features, layer, functools.partial(neighbours.neighbours_shares, bank, shares))
+    bank = features.flat(layer, places)
+    return _mean_iou(features, layer, functools.partial(
+        neighbours.neighbours_shares, bank, features.shares_at(places)))
 
 
 def dense_linear(features: Features, layer: int, chosen: Tensor, seed: int) -> Found:
     width = features.entries[0].shapes[column_of(layer)][1]
     places = _labelled_patches(features, chosen, MOST_NUMBERS // width, seed)
-    shares = features.shares.flatten(0, 1)[places].to(features.device)
+    shares = features.shares_at(places)
     _, choosing = shots.split(torch.zeros(len(chosen)), seed)  # whole images
     aside = torch.isin(places // features.shares.shape[1], chosen[choosing])
 

@@ -30,7 +30,8 @@ def main(argv: Sequence[str] | None = None) -> None:
                         help='labelled images: cifar10:DIR, camvid:DIR, folder:DIR')
     parser.add_argument('--probes', nargs='+', metavar='PROBE',
                         help=f'{", ".join(PROBES)}; default: all but attentive, where the labels fit')
-    parser.add_argument('--layers', default='all', help='all, last, or numbers from 0 on such as 3,6,9 or -1,-4')
+    parser.add_argument('--layers', nargs='+', default=['all'],
+                        help='all, last, or numbers from 0 on, such as 3,6,9; -1 -4 count from the end')
     parser.add_argument('--shots', nargs='+', default=['all'],
                         help='training images that are used: all, so many of each class, or a share such as 10%%')
     parser.add_argument('--seeds', type=int, default=1, metavar='N', help='so many, for the mean and the deviation')
@@ -56,7 +57,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     print(f'{len(rows)} results: {args.out}/{RESULTS}, {args.out}/{TABLE}')
 
 
-def layers_of(text: str) -> str | list[int]:
+def layers_of(words: Sequence[str]) -> str | list[int]:
+    text = ','.join(words)
     return text if text in ('all', 'last') else numbers_of('--layers', text)
 
 

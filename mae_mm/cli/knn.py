@@ -3,7 +3,8 @@
     mae-mm knn CONFIG [CHECKPOINT ...] [-k 1 10 20] [--temperature .07] [--out FILE.json] [--cfg-options ...]
 
 The training images vote on the class of each test image. CONFIG says which images and which features:
-knn/vit_knn_folder is for class folders. CHECKPOINT holds any known encoder, or is `untrained`.
+knn/vit_knn_folder is for class folders. CHECKPOINT holds any known encoder, or is `untrained`. `mae-mm evaluate` needs
+no config, and measures more.
 """
 from collections.abc import Sequence
 

@@ -1,4 +1,5 @@
 """Labelled images as probes take them: all of one size, and their labels apart."""
+import functools
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
@@ -7,11 +8,11 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
-from mmengine.config import Config
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from ..errors import InputError
+from ..progress import progress_of
 from .base import FilesOrShards
 from .folder import ClassFolder
 from .labels import LoadAnnotations
@@ -22,6 +23,7 @@ from .transforms import CheckLabels, LoadImage
 CLASSES, SCENES = 'classes', 'scenes'  # what has a label: an image, or its pixels
 KINDS = ('cifar10', 'camvid', 'folder')
 SPLITS = ('train', 'val')
+MANY = 50_000  # images whose files take a while to read
 LARGER = 8 / 7  # an image's short edge before the centre is cut out, as in the configs: 256 of 224 pixels
 
 
@@ -62,19 +64,18 @@ class LabelledImages(Dataset):
     def batches(self, first: int, batch: int, workers: int) -> DataLoader:
         """``(B, C, H, W)`` of the images from one on, in order."""
         rest = torch.utils.data.Subset(self, range(first, len(self)))
-        return DataLoader(rest, batch, num_workers=workers)
+        own = torch.Generator().manual_seed(0)  # a loader draws a number, and a run's draws are to stay as they are
+        return DataLoader(rest, batch, num_workers=workers, generator=own)
 
-    def names(self) -> list[str]:
-        """Paths in ``data_root``."""
-        root = self.dataset.data_root
-        return [os.path.relpath(self.dataset.get_data_info(i)['img_path'], root) for i in range(len(self))]
-
+    @functools.cached_property
     def digest(self) -> str:
         """32 digits of the images' files, in order."""
         digest = hashlib.blake2b(digest_size=16)
-        for i in range(len(self)):
-            sample = self._sample(i)
-            digest.update(_of_file(sample['img_path'], sample.get('img_bytes')))
+        with progress_of(len(self), shown=len(self) > MANY) as progress:
+            for i in range(len(self)):
+                sample = self._sample(i)
+                digest.update(_of_file(sample['img_path'], sample.get('img_bytes')))
+                progress.update()
         return digest.hexdigest()
 
     def labels(self) -> Tensor:
@@ -90,6 +91,7 @@ class LabelledImages(Dataset):
         found: Any = LoadAnnotations().transform(self.dataset.get_data_info(place))
         return CheckLabels().transform(found)['gt_seg_map']
 
+    @functools.cached_property
     def label_digest(self) -> str:
         """32 digits of all labels and of the classes' names."""
         digest = hashlib.blake2b(repr(self.dataset.metainfo['classes']).encode(), digest_size=16)
@@ -140,7 +142,7 @@ class LabelledSet:
     Args:
         source: ``KIND:DIR``.
         bands: settings of :class:`LoadImage`.
-        camvid: the file of CamVid's config.
+        camvid: the names and colours of CamVid's classes; by default they are numbers.
 
     Attributes:
         labels: ``CLASSES`` or ``SCENES``.
@@ -150,7 +152,7 @@ class LabelledSet:
         ValueError: an unknown kind, or a folder that is no such data.
     """
 
-    def __init__(self, source: str, bands: Mapping[str, Any], camvid: str):
+    def __init__(self, source: str, bands: Mapping[str, Any] | None = None, camvid: dict[str, Any] | None = None):
         self.source = source
         kind, colon, root = source.partition(':')
         if kind not in KINDS or not colon or not root:
@@ -161,19 +163,25 @@ class LabelledSet:
         scenes = kind == 'camvid' or kind == 'folder' and _has_label_maps(root)
         self.labels = SCENES if scenes else CLASSES
         if scenes:
-            metainfo: Any = Config.fromfile(camvid).metainfo.to_dict() if kind == 'camvid' else None
+            metainfo: Any = camvid if kind == 'camvid' else None
             datasets: list[Any] = [SegmentationFolder(data_root=root, split=split, metainfo=metainfo, pipeline=[])
                                    for split in SPLITS]
         else:
             metainfo = ClassFolder.find_metainfo(data_root=root, split='train')
             datasets = [ClassFolder(data_root=root, split=split, metainfo=metainfo, pipeline=[]) for split in SPLITS]
         whole = scenes or kind == 'cifar10'
-        self.train, self.test = (LabelledImages(dataset, whole, bands) for dataset in datasets)
+        self.train, self.test = (LabelledImages(dataset, whole, bands or {}) for dataset in datasets)
         self.classes: Sequence[str] = datasets[0].metainfo['classes']
 
     def fit(self, size_px: tuple[int, int]) -> None:
         """Have all images of one size."""
         self.train.size_px = self.test.size_px = size_px
+
+
+def bands_of(statistics: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The settings of :class:`LoadImage` for images with a config's ``statistics`` of bands; none for RGB."""
+    return {} if statistics is None else dict(bands=len(statistics['mean']), nodata=statistics['nodata'],
+                                              fill=statistics['mean'])
 
 
 def _has_label_maps(root: str) -> bool:

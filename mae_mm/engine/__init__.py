@@ -2,7 +2,7 @@
 from typing import TYPE_CHECKING
 
 from ..dependencies import absent, missing
-from ..registry import OPTIM_WRAPPER_CONSTRUCTORS
+from ..registry import HOOKS, OPTIM_WRAPPER_CONSTRUCTORS
 from .building import build_runner
 from .checkpoints import CheckpointHook
 from .hooks import BoundHistoryHook, CheckClassesHook, SeedStepHook, SyncBuffersHook
@@ -17,9 +17,13 @@ if TYPE_CHECKING or not missing('mmpretrain'):
     from .optimizer import LayerDecayConstructor
 else:
     LayerDecayConstructor = absent('LayerDecayConstructor', 'mmpretrain', OPTIM_WRAPPER_CONSTRUCTORS)
+if TYPE_CHECKING or not (missing('mmpretrain') or missing('mmseg')):
+    from .probing import ProbeHook
+else:
+    ProbeHook = absent('ProbeHook', 'mmpretrain', HOOKS)
 
 __all__ = [
     'BoundHistoryHook', 'CheckClassesHook', 'CheckLossHook', 'CheckpointHook', 'EpochBasedTrainLoop',
-    'IterBasedTrainLoop', 'LayerDecayConstructor', 'Runner', 'SeedStepHook', 'StopHook', 'SummaryHook',
+    'IterBasedTrainLoop', 'LayerDecayConstructor', 'ProbeHook', 'Runner', 'SeedStepHook', 'StopHook', 'SummaryHook',
     'SyncBuffersHook', 'UnlabelledHook', 'WarmupCosineLR', 'build_runner'
 ]

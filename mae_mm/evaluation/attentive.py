@@ -10,19 +10,21 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 QUERIES = 16  # of efficient probing; fewer if they do not divide the width
-STEPS, BATCH = 400, 256
-RATE, DECAY = 1e-2, 1e-3
+STEPS, BATCH = 600, 256
+RATE, DECAY = 2e-2, 1e-3
 POOLINGS = ('attention', 'efficient')
 
 Read = Callable[[Tensor], Tensor]  # sorted places of images -> B P C
 
 
 class AttentiveProbes(nn.Module):
-    """Two poolings side by side, each with a linear classifier after a batch norm without affine; they share the pass over the patches alone.
+    """Two poolings side by side, each with a linear classifier after a batch norm without affine.
+
+    They share the pass over the patches alone.
 
     ``attention``: one learned query, and the mean of the patches by its attention. ``efficient``: efficient probing
-    (Psomas et al., ICLR 2026): many queries, keys that are the patches themselves, and values of which each query
-    pools a part of the channels; no other projection.
+    (Psomas et al., arXiv:2506.10178): many queries, keys that are the patches themselves, and values of which each
+    query pools a part of the channels; no other projection.
 
     Args:
         mean, std: ``(C,)``, of the patches. Attention does not change if the mean is taken off the keys, and a mean

@@ -53,8 +53,8 @@ def encode(backbone: Any, images: Tensor, columns: Collection[str], norm: bool =
 
 
 def fill(entry: Entry, columns: list[str], backbone: Any, loader: Callable[[int], Iterable[Tensor]],
-         prepare: Callable[[Tensor], Tensor], norm: bool = True) -> float:
-    """Write the columns of an entry that are not there; the seconds in the encoder.
+         prepare: Callable[[Tensor], Tensor], norm: bool = True) -> tuple[int, float]:
+    """Write the columns of an entry that are not there; the number of images for it, and the seconds in the encoder.
 
     Args:
         loader: from the first image that is wanted to batches of images.
@@ -63,7 +63,7 @@ def fill(entry: Entry, columns: list[str], backbone: Any, loader: Callable[[int]
     Raises:
         ValueError: features that half precision cannot hold, or see :meth:`.Entry.writing`.
     """
-    seconds = 0.
+    images, seconds = 0, 0.
     with entry.writing(columns) as writer, progress_of(entry.number - writer.place) as progress:
         for batch in loader(writer.place):
             start = time.perf_counter()
@@ -73,5 +73,6 @@ def fill(entry: Entry, columns: list[str], backbone: Any, loader: Callable[[int]
                 raise InputError('the encoder gives features that are not finite, or too large for half precision; '
                                  'are its weights those of a finished training?')
             writer.add({name: values.numpy() for name, values in found.items()})
+            images += len(batch)
             progress.update(len(batch))
-    return seconds
+    return images, seconds

@@ -14,7 +14,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
-SIZE_INCHES, DPI = (8., 5.), 100
+PANEL_INCHES, DPI = (3.6, 3.2), 100
+LINE_COLOURS = ('#0072B2', '#D55E00', '#009E73', '#CC79A7', '#E69F00', '#56B4E9', '#000000')  # Okabe and Ito's
+LEGEND_COLUMNS = 2
+LINES = ('-', '--', ':', '-.')
 STRETCH = (.02, .98)  # quantiles of a component that become 0 and full colour
 COLOURS = cv2.COLORMAP_VIRIDIS
 MARK = (255, 60, 60)  # red
@@ -76,21 +79,33 @@ def marked(picture: np.ndarray, patch: tuple[int, int], grid: tuple[int, int]) -
     return cv2.rectangle(picture.copy(), first, last, MARK, 2)
 
 
-def layers_picture(curves: Mapping[str, Curve], title: str, metric: str) -> bytes:
-    """A PNG file of figures by layer, a line for each name."""
-    figure = Figure(figsize=SIZE_INCHES, dpi=DPI, layout='constrained')
+def layers_picture(panels: Mapping[str, Mapping[tuple[str, str], Curve]], title: str, metric: str) -> bytes:
+    """A PNG file of figures by layer, with deviations as shades.
+
+    Args:
+        panels: title -> (encoder, pooling) -> curve: a colour for each encoder, a kind of line for each pooling.
+    """
+    shown = [name for curves in panels.values() for name in curves]
+    encoders, poolings = (list(dict.fromkeys(name[i] for name in shown)) for i in (0, 1))
+    width, height = max(7., PANEL_INCHES[0] * len(panels)), PANEL_INCHES[1] + .2 * len(set(shown)) / LEGEND_COLUMNS
+    figure = Figure(figsize=(width, height), dpi=DPI, layout='constrained')
     canvas = FigureCanvasAgg(figure)  # pyplot would ask for a display
-    axes = figure.subplots()
-    for name, curve in curves.items():
-        layers, figures, deviations = zip(*curve, strict=True)
-        axes.errorbar(layers, figures, yerr=deviations if any(deviations) else None, marker='o', markersize=3,
-                      capsize=2, label=name)
-    axes.set_title(title, parse_math=False)
-    axes.set_xlabel('layer')
-    axes.set_ylabel(metric)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.grid(alpha=.3)
-    axes.legend(fontsize=8)
+    figure.suptitle(title, fontsize=10, parse_math=False)
+    lines = {}
+    for axes, (name, curves) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True):
+        for (encoder, pooling), curve in curves.items():
+            layers, figures, deviations = np.array(curve).T
+            colour = LINE_COLOURS[encoders.index(encoder) % len(LINE_COLOURS)]
+            lines[f'{encoder}, {pooling}'], = axes.plot(
+                layers, figures, LINES[poolings.index(pooling) % len(LINES)], color=colour, marker='o', markersize=3)
+            axes.fill_between(layers, figures - deviations, figures + deviations, color=colour, alpha=.15, linewidth=0)
+        axes.set(title=name, xlabel='layer', ylabel=metric)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.grid(alpha=.3)
+    legend = figure.legend(lines.values(), [name.lstrip('_') for name in lines], loc='outside lower left', fontsize=8,
+                           ncols=LEGEND_COLUMNS)
+    for text in legend.get_texts():
+        text.set_parse_math(False)
     file = io.BytesIO()
     with warnings.catch_warnings():
         warnings.filterwarnings('ignore', 'Glyph')  # names in a script that the font lacks are boxes
