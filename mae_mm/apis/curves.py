@@ -11,7 +11,6 @@ from ..visualization.curves import Curve, curves_png
 SCALARS = 'vis_data/scalars.json'
 STEPS = ('step', 'epoch', 'iter')  # in a line, where it stands
 UNWANTED = (*STEPS, 'time', 'data_time', 'memory', 'base_lr')  # keys that are no curve unless asked for
-FIRST = ('loss', 'lr')
 
 
 def curves_picture(work_dirs: Sequence[str], keys: Sequence[str] | None = None) -> bytes:
@@ -30,16 +29,23 @@ def curves_picture(work_dirs: Sequence[str], keys: Sequence[str] | None = None) 
     unknown = [key for key in keys or () if key not in known]
     if unknown:
         raise InputError(f'no run has logged {listed(unknown)}; there are {", ".join(known)}')
-    wanted = list(keys) if keys else sorted(usual, key=lambda key: (not key.startswith(FIRST), usual.index(key)))
+    wanted = list(keys) if keys else sorted(usual, key=_rank)
     if not wanted:
         raise InputError(f'{listed(runs)}: nothing but times has been logged yet')
     shown = {name: {key: curve for key, (_, curve) in curves.items() if key in wanted}
              for name, curves in runs.items()}
-    steps = {key: next(curves[key][0] for curves in runs.values() if key in curves) for key in wanted}
+    steps = {key: ' or '.join(dict.fromkeys(curves[key][0] for curves in runs.values() if key in curves))
+             for key in wanted}
     lost = sum(value != value or abs(value) == float('inf')
                for curves in shown.values() for curve in curves.values() for _, value in curve)
     heading = f'{len(runs)} runs' if len(runs) > 1 else next(iter(runs))
-    return curves_png(shown, steps, f'{heading}{f"; {lost} values are not finite, crosses at the bottom" if lost else ""}')
+    heading += f'; {lost} values are not finite: crosses at the bottom' if lost else ''
+    return curves_png(shown, steps, heading)
+
+
+def _rank(key: str) -> int:
+    """Where a curve stands: losses, the learning rate, the rest."""
+    return 0 if key.startswith('loss') else 1 if key == 'lr' else 2
 
 
 def read_run(work_dir: str) -> dict[str, tuple[str, Curve]]:
@@ -56,8 +62,10 @@ def read_run(work_dir: str) -> dict[str, tuple[str, Curve]]:
     counts: dict[str, str] = {}
     for path in files:
         started: set[str] = set()
-        for line in _lines(path):
-            epoch_based = 'iter' not in line  # a validation's step is the epoch, or of runs by iterations the iteration
+        lines = _lines(path)
+        by_epoch = any('epoch' in line for line in lines)  # then the steps of validations are epochs
+        for line in lines:
+            unit = 'epoch' if by_epoch and 'iter' not in line else 'iteration'
             for key, value in line.items():
                 if key in STEPS or not isinstance(value, (int, float)) or isinstance(value, bool):
                     continue
@@ -67,7 +75,7 @@ def read_run(work_dir: str) -> dict[str, tuple[str, Curve]]:
                     for step in [step for step in curve if step >= line['step']]:
                         del curve[step]
                 curve[line['step']] = float(value)
-                counts[key] = 'validation' if epoch_based else 'iteration'
+                counts[key] = unit
     if not found:
         raise InputError(f'{work_dir}: no {SCALARS} of a run there; give work dirs, such as '
                          'work_dirs/mae_vit_folder' if root.is_dir() else f'{work_dir}: no such folder')

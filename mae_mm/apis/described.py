@@ -39,20 +39,21 @@ def _config_of(model: Description, source: str) -> Config:
         raise InputError(f'{source} holds no config, and does not tell the shape of its grid; {config}, or `mae-mm '
                          'convert --whole --grid HEIGHT WIDTH`')
     if model.in_channels != 3:
-        raise InputError(f'{source} holds no config, and is for {model.in_channels} bands, whose statistics it does not '
-                         f'tell; {config}')
+        raise InputError(f'{source} holds no config, and is for {model.in_channels} bands, whose statistics it does '
+                         f'not tell; {config}')
     cfg = read_config(FOLDER, dict(img_size=min(model.backbone.grid) * model.patch_size))
-    backbone = dict(
+    backbone: dict[str, Any] = dict(
         type='mae_mm.MAE', patch_size=model.patch_size, rel_pos_bias=model.rel_pos_bias, **_sizes(model.backbone),
         img_size=tuple(side * model.patch_size for side in model.backbone.grid),
         init_values=1. if model.layer_scale else None, final_norm=model.final_norm or model.pooled,
         out_type='avg_featmap' if model.pooled else 'featmap')
     if model.decoder is None:
-        kept: dict[str, Any] = dict(type='mmpretrain.ImageClassifier', backbone=backbone)
+        colours = {key: cfg.model.data_preprocessor[key] for key in ('mean', 'std')}
+        kept: dict[str, Any] = dict(type='mmpretrain.ImageClassifier', backbone=backbone,
+                    data_preprocessor=dict(type='mmpretrain.ClsDataPreprocessor', to_rgb=True, **colours))
     else:
-        kept = dict(cfg.model, backbone=backbone, decoder=dict(type='mae_mm.MAEDecoder', **_sizes(model.decoder)),
-                    norm_pix=model.norm_pix is not False)
-    kept['data_preprocessor'] = cfg.model.data_preprocessor
+        kept = dict(cfg.model, backbone=backbone, norm_pix=model.norm_pix is not False,
+                    decoder=dict(type='mae_mm.MAEDecoder', **_sizes(model.decoder)))
     return Config(dict(model=kept, default_scope=cfg.default_scope, test_dataloader=cfg.test_dataloader,
                        norm_pix_unknown=model.decoder is not None and model.norm_pix is None))
 

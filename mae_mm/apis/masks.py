@@ -34,8 +34,8 @@ def painted_order(hidden: Tensor) -> tuple[Tensor, int]:
     """
     num_hidden = int(hidden.sum())
     if not 0 < num_hidden < hidden.numel():
-        raise InputError(f'the painted mask hides {num_hidden} of {hidden.numel()} patches; a patch is hidden where most '
-                         'of it is white, and at least one must be hidden and one visible')
+        raise InputError(f'the painted mask hides {num_hidden} of {hidden.numel()} patches; a patch is hidden where '
+                         'most of it is white, and at least one must be hidden and one visible')
     return hidden.flatten().int().argsort(stable=True), hidden.numel() - num_hidden
 
 
@@ -56,8 +56,8 @@ def painted_mask(mask: Any) -> np.ndarray:
         values = np.asarray(mask)
     values = values[..., None] if values.ndim == 2 else values
     if values.ndim != 3 or values.shape[2] > 4 or values.dtype.kind not in 'buif' or not values.size:
-        raise InputError(f'{name}: an array of shape {values.shape} and type {values.dtype}; a mask is a picture whose '
-                         'white parts are hidden, or (H, W) numbers')
+        raise InputError(f'{name}: an array of shape {values.shape} and type {values.dtype}; a mask is a picture '
+                         'whose white parts are hidden, or (H, W) numbers')
     largest = np.iinfo(values.dtype).max if values.dtype.kind in 'ui' else 1
     shares = values.astype(np.float32) / largest
     if not 0 <= shares.min() <= shares.max() <= 1:

@@ -184,8 +184,8 @@ class Model:
         Args:
             mask_ratio: the hidden share; by default the model's.
             seed: of the masks; image i of two calls with one seed has one mask.
-            mask: ``'random'``; ``'block'``, rectangles; ``'grid'``, evenly spread; or a picture, white where patches are
-                hidden: a path, a PIL image or an array, of the image's shape or of the size that the model sees.
+            mask: ``'random'``; ``'block'``, rectangles; ``'grid'``, evenly spread; or a picture, white where patches
+                are hidden: a path, a PIL image or an array, of the image's shape or of the size that the model sees.
             statistics: whose mean and deviation the patches get that a model predicts normalised: of the ``'visible'``
                 ones around, or the ``'true'`` ones, which nothing has predicted.
 

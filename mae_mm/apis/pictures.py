@@ -7,6 +7,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..models.access import layer_places
+from ..outputs import short_name
 from ..visualization.attention import attention_panels, bias_panels, wrapped
 from ..visualization.features import pca_colours
 from ..visualization.panels import Panel, panels_png
@@ -17,7 +18,7 @@ from .models import Model
 PICTURES = 16  # images on a sheet unless more are asked for
 NORMALISED = {
     'visible': 'normalised targets, shown with the mean and deviation of the visible patches around',
-    'true': 'normalised targets, shown with the TRUE mean and deviation of the hidden patches, which nothing predicted'}
+    'true': 'normalised targets, shown with the TRUE mean and deviation of hidden patches, which nothing predicted'}
 
 
 def reconstruction_sheet(model: Model, images: Any, mask: Any = 'random', mask_ratio: float | None = None,
@@ -45,7 +46,7 @@ def reconstruction_sheet(model: Model, images: Any, mask: Any = 'random', mask_r
     rows = [[Panel(source.name, result.image), Panel('visible', result.visible),
              Panel('reconstruction', result.predicted), Panel('with visible patches', result.reconstruction)]
             for source, result in zip(sources, results, strict=True)]
-    return panels_png(rows, f'{_told(model)}\n{settings}')
+    return _sheet(rows, model, settings)
 
 
 def attention_sheet(model: Model, images: Any, layers: Sequence[int] = (-1, ), patch: Sequence[int] | None = None,
@@ -79,8 +80,8 @@ def attention_sheet(model: Model, images: Any, layers: Sequence[int] = (-1, ), p
             rows += attention_panels(view, weights[i], query, grid, backbone.num_prefix_tokens, heads, name)
     what = f'token {token}' if token else 'the class token'
     what = what if patch is None else f'patch {patch[0]}, {patch[1]}'
-    return panels_png(rows, f'{_told(model)}\n{_layers(model, places)}: what {what} takes of each patch, in percent '
-                            f'of all that it takes; bright is the most of each map{count}')
+    return _sheet(rows, model, f'{_layers(model, places)}: what {what} takes of each patch, in percent of all that it '
+                               f'takes; bright is the most of each map{count}')
 
 
 def bias_sheet(model: Model, layers: Sequence[int] = (-1, ), heads: Sequence[int] | None = None) -> bytes:
@@ -101,9 +102,9 @@ def bias_sheet(model: Model, layers: Sequence[int] = (-1, ), heads: Sequence[int
         rows += [[panel._replace(title=f'layer {place}, {panel.title}') for panel in row] for row in panels]
         ends.append(f'{largest:.2g}')
     h, w = backbone.grid
-    return panels_png(rows, f'{_told(model)}\n{_layers(model, places)}: the bias of the attention to patches up to '
-                            f'{h - 1} rows and {w - 1} columns away (the patch that looks is in the middle); orange is '
-                            f'above 0, violet below, to {", ".join(ends)}')
+    return _sheet(rows, model, f'{_layers(model, places)}: the bias of attention to patches up to {h - 1} rows and '
+                               f'{w - 1} columns away (in the middle is the patch that looks); orange is above 0, '
+                               f'violet below, to {", ".join(ends)}')
 
 
 def pca_sheet(model: Model, images: Any, layer: int = -1, pictures: int = PICTURES) -> bytes:
@@ -120,9 +121,13 @@ def pca_sheet(model: Model, images: Any, layer: int = -1, pictures: int = PICTUR
     pairs = [panel for source, view, picture in zip(sources, views, colours, strict=True)
              for panel in (Panel(source.name, view), Panel(_size(picture), picture))]
     told = ', '.join(f'{100 * share:.0f} %' for share in shares)
-    return panels_png(wrapped(pairs, 4), f'{_told(model)}\n{_layers(model, [place])}: principal components of the patch '
-                                         f'features as lightness, blue to yellow, and green to red; they have {told} '
-                                         f'of the variance; one basis for all images{count}')
+    return _sheet(wrapped(pairs, 4), model, f'{_layers(model, [place])}: principal components of patch features as '
+                                            f'lightness, blue to yellow, and green to red; they have {told} of the '
+                                            f'variance; one basis for all images{count}')
+
+
+def _sheet(rows: Sequence[Sequence[Panel]], model: Model, settings: str) -> bytes:
+    return panels_png(rows, f'{short_name(model.source)}\n{settings}')
 
 
 def _size(picture: np.ndarray) -> str:
@@ -138,14 +143,9 @@ def _first(images: Any, pictures: int) -> tuple[list[Source], str]:
     return sources[:pictures], f'; the first {pictures} of {len(sources)} images' if more else ''
 
 
-def _told(model: Model) -> str:
-    """The checkpoint, with the folder that it is in."""
-    return os.path.join(*model.source.rsplit(os.sep, 2)[-2:])
-
-
 def _layers(model: Model, places: Sequence[int]) -> str:
     named = ', '.join(map(str, dict.fromkeys(places)))
-    return f'layer{"s" if len(set(places)) > 1 else ""} {named} of 0 to {model.model.backbone.num_layers - 1}'
+    return f'layer{"s" if len(set(places)) > 1 else ""} {named} (of 0 to {model.model.backbone.num_layers - 1})'
 
 
 def _check_heads(model: Model, heads: Sequence[int] | None) -> None:
@@ -158,6 +158,6 @@ def _check_heads(model: Model, heads: Sequence[int] | None) -> None:
 def _patch_id(patch: Sequence[int], grid: tuple[int, int]) -> int:
     row, column = patch
     if not (0 <= row < grid[0] and 0 <= column < grid[1]):
-        raise InputError(f'patch {row} {column}: the model sees {grid[0]} rows and {grid[1]} columns of patches, counted '
-                         'from 0')
+        raise InputError(f'patch {row} {column}: the model sees {grid[0]} rows and {grid[1]} columns of patches, '
+                         'counted from 0')
     return row * grid[1] + column

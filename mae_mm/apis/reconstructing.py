@@ -66,8 +66,8 @@ class Reconstructing:
         canvas = over_image(painted, size)
         if canvas is None:
             texts = ('x'.join(map(str, shape)) for shape in (painted.shape, size, seen))
-            raise InputError('the painted mask is {} pixels, {} is {}, and the model sees {} of it: a mask has the shape '
-                             'of the image, or the size of what the model sees'.format(
+            raise InputError('the painted mask is {} pixels, {} is {}, and the model sees {} of it: a mask has the '
+                             'shape of the image, or the size of what the model sees'.format(
                                  next(texts), source.path or f'image {source.name}', *texts))
         return painted_order(hidden_patches(self._as_seen(canvas), grid))
 
@@ -83,11 +83,10 @@ class Reconstructing:
 
 def check_decoder(model: Any) -> None:
     """Raises ``ValueError`` if a model does not reconstruct, with the reason."""
-    if not isinstance(model.model, MaskedAutoencoder):
-        raise InputError(f'{model.source} has no decoder, and only a model of pre-training reconstructs')
-    if model.model.untrained:
-        raise InputError(f'{model.source} has no decoder: it holds an encoder alone; take a checkpoint of pre-training')
+    if not isinstance(model.model, MaskedAutoencoder) or model.model.untrained:
+        raise InputError(f'{model.source} has no decoder, without which nothing is reconstructed; take a checkpoint '
+                         'of pre-training, which holds encoder and decoder')
     if model.cfg.get('norm_pix_unknown'):
-        raise InputError(f'{model.source} does not tell whether its decoder predicts normalised patches; give a config '
-                         'before it, with --cfg-options model.norm_pix=False if they are not, or `mae-mm convert '
-                         '--whole --norm-pix no`')
+        raise InputError(f'{model.source} does not tell whether its decoder predicts normalised patches; give a '
+                         'config before it, with --cfg-options model.norm_pix=False if they are not, or '
+                         '`mae-mm convert --whole --norm-pix no`')

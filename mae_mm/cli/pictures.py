@@ -12,7 +12,8 @@ from ..outputs import check_apart, check_writable
 
 
 def add_out(parser: argparse.ArgumentParser, default: str) -> None:
-    parser.add_argument('--out', default=default, metavar='FILE.png', help=f'where the picture goes; default: {default}')
+    parser.add_argument('--out', default=default, metavar='FILE.png',
+                        help=f'where the picture goes; default: {default}')
 
 
 def add_pictures(parser: argparse.ArgumentParser, default: int = PICTURES) -> None:

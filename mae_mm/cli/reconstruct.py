@@ -21,7 +21,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     add_model_options(parser)
     add_out(parser, 'reconstruction.png')
     parser.add_argument('--mask', default='random', metavar='{random,block,grid,FILE.png}',
-                        help='patches at random, rectangles, a grid, or a picture that is white where patches are hidden')
+                        help='patches at random, rectangles, a grid, or a picture that is white where patches are '
+                             'hidden')
     parser.add_argument('--mask-ratio', type=float, help="the hidden share; default: the model's")
     parser.add_argument('--seed', type=int, default=0, help='of the masks')
     parser.add_argument('--statistics', choices=STATISTICS, default='visible',

@@ -55,7 +55,7 @@ def patch_statistics(patches: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def neighbour_statistics(patches: Tensor, mask: Tensor, grid: Grid) -> tuple[Tensor, Tensor]:
-    """:func:`patch_statistics` of ``(B, L, p*p*C)`` patches; of hidden ones, guessed from the visible ones around them.
+    """:func:`patch_statistics` of ``(B, L, p*p*C)`` patches; of hidden ones, guessed from the visible ones.
 
     The guess is the mean of the visible patches' means and variances, weighted by a Gaussian of one patch's width in
     excess of the distance to the nearest.

@@ -1,6 +1,7 @@
 """Pictures of attention.
 
-Letters in shapes: K attention heads, N tokens (those before the patches first), h w grid of patches, R rows of a table.
+Letters in shapes: K attention heads, N tokens (those before the patches first), h w grid of patches, R rows of a
+table.
 """
 from collections.abc import Sequence
 

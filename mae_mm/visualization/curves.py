@@ -35,13 +35,16 @@ def curves_png(runs: Mapping[str, Mapping[str, Curve]], steps: Mapping[str, str]
     for axes, key in zip(panels, keys, strict=False):
         for i, (name, curves) in enumerate(runs.items()):
             if key in curves:
-                _draw(axes, curves[key], _short(name), COLOURS[i % len(COLOURS)], LINES[i // len(COLOURS) % len(LINES)])
+                line = LINES[i // len(COLOURS) % len(LINES)]
+                _draw(axes, curves[key], _short(name), COLOURS[i % len(COLOURS)], line)
         values = [value for curves in runs.values() for _, value in curves.get(key, ()) if math.isfinite(value)]
         if values and min(values) > 0 and max(values) > WIDE * min(values) and key.startswith('loss'):
             axes.set_yscale('log')
         axes.set_title(key, fontsize=9, parse_math=False)
         axes.set_xlabel(steps[key], fontsize=8)
         axes.tick_params(labelsize=8)
+        if axes.get_yscale() == 'linear':
+            axes.ticklabel_format(axis='y', scilimits=(-3, 4))
         axes.grid(alpha=.3)
     for axes in panels[len(keys):]:
         axes.set_axis_off()

@@ -13,8 +13,8 @@ from matplotlib.patches import Rectangle
 WIDTH_PX, DPI, GAP_PX = 800, 100, 6
 WIDEST_PX, TALLEST_PX = 264, 400  # of a panel
 TITLE_PX, LINE_PX = 19, 17  # over a panel; of the heading
-LETTER_PX = 6.6  # the mean width of a letter of a title
-LETTERS = 108  # in a line of the heading
+LETTER_PX = 7  # the mean width of a letter of a title
+LETTERS = 115  # in a line of the heading
 
 
 class Panel(NamedTuple):
