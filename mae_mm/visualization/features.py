@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 COMPONENTS = 3
+LEAST = 1e-9  # of the variance; a component with less is rounding and has no colour
 STRETCH = (.02, .98)  # quantiles of a component that get the ends of its range
 
 
@@ -25,16 +26,16 @@ def pca_colours(maps: Sequence[Tensor]) -> tuple[list[np.ndarray], list[float]]:
     """
     rows = torch.cat([part.flatten(1).T for part in maps]).double()  # patches of all, C
     mean = rows.mean(dim=0)
-    variances, axes = torch.linalg.eigh((rows - mean).T @ (rows - mean) / max(len(rows) - 1, 1))  # ascending
-    axes = axes.flip(1)[:, :COMPONENTS]  # C 3
-    variances = variances.flip(0).clamp_min(0)
+    variances, axes = torch.linalg.eigh((rows - mean).T @ (rows - mean))  # ascending
+    tiny = torch.finfo(rows.dtype).tiny
+    shares = (variances.clamp_min(0) / variances.clamp_min(0).sum().clamp_min(tiny)).flip(0)[:COMPONENTS]
+    axes = axes.flip(1)[:, :COMPONENTS] * (shares > LEAST)  # C 3
     axes = axes * torch.take_along_dim(axes, axes.abs().argmax(dim=0, keepdim=True), dim=0).sign()
     values = (rows - mean) @ axes
     low, high = torch.from_numpy(np.quantile(values.numpy(), STRETCH, axis=0))
-    middle, width = (low + high) / 2, (high - low).clamp_min(torch.finfo(values.dtype).tiny)
-    share = (variances[:axes.shape[1]] / variances.sum().clamp_min(torch.finfo(values.dtype).tiny)).tolist()
+    middle, width = (low + high) / 2, (high - low).clamp_min(tiny)
     return [_lab((((part.flatten(1).T.double() - mean) @ axes - middle) / width).clamp(-.5, .5)
-                 .unflatten(0, part.shape[1:]).numpy()) for part in maps], share
+                 .unflatten(0, part.shape[1:]).numpy()) for part in maps], shares.tolist()
 
 
 def _lab(components: np.ndarray) -> np.ndarray:
