@@ -1,5 +1,7 @@
 """Pictures of what a model does: reconstructions, features, attention; and the commands that write them."""
 import re
+import shlex
+import shutil
 
 import cv2
 import numpy as np
@@ -255,6 +257,28 @@ def test_the_commands_write_a_picture(here, trained, tmp_path, monkeypatch, caps
         assert cv2.imread(name).shape[1] == 800
         (tmp_path / name).unlink()
     assert 'mae-mm reconstruct' in run_tool('tools/reconstruct.py', '--help')
+
+
+def test_the_page_of_the_documentation_runs(here, trained, tmp_path, monkeypatch):
+    text = (ROOT / 'docs/pictures.md').read_text()
+    shutil.copytree(here / 'photos', tmp_path / 'photos')
+    shutil.copy(here / 'photos/b.jpg', tmp_path / 'photo.jpg')
+    shutil.copy(here / 'whole.pth', tmp_path / 'pretrained.pth')
+    for name in ('one', 'other'):
+        (tmp_path / f'work_dirs/{name}/1/vis_data').mkdir(parents=True)
+        (tmp_path / f'work_dirs/{name}/1/vis_data/scalars.json').write_text(
+            '{"loss": 1, "iter": 1, "step": 1}\n{"held_out_mse": 1, "step": 1}\n')
+    monkeypatch.chdir(tmp_path)
+    lines = [line for block in re.findall(r'```shell\n(.*?)```', text, re.S) for line in block.splitlines()]
+    assert len(lines) == 6
+    for line in lines:
+        words = shlex.split(line.replace('PHOTOS', 'photos').replace(
+            'CHECKPOINT', str(here / 'biased.pth') if '--bias' in line else 'pretrained.pth'), comments=True)
+        assert run_inside(*words[1:]) == 0
+    snippet, = re.findall(r'```python\n(.*?)```', text, re.S)
+    exec(compile(snippet, 'docs/pictures.md', 'exec'), {})
+    assert {path.name for path in tmp_path.glob('*.png')} == {
+        'reconstruction.png', 'attention.png', 'pca.png', 'curves.png', 'sheet.png'}
 
 
 def test_what_the_commands_cannot_do_is_told(here, error_of, tmp_path, monkeypatch):

@@ -37,7 +37,7 @@ def class_bars(per_class: Mapping[str, Mapping[str, Any]], heading: str = '') ->
     axes.invert_yaxis()
     axes.set_xlim(0, 108)  # room for the numbers
     axes.margins(y=.01)
-    axes.axvline(mean, color=MEAN, linestyle='--')
+    axes.axvline(mean, color=MEAN, linestyle='--', zorder=0)
     if len(shown) < len(ranked):
         axes.axhline(MOST // 2 - .5, color='black', linewidth=.8)
     which = f'the {MOST // 2} best and the {MOST // 2} worst of ' if len(shown) < len(ranked) else ''
