@@ -19,6 +19,7 @@ COMMANDS = {
     'attention': 'a picture of what a patch or the class token attends to, or of the relative position bias',
     'pca': 'a picture of the features of patches as colours',
     'curves': 'a picture of the losses, rates and metrics of runs',
+    'demo': 'a page in the browser that shows what models do with an image',
     'knn': 'accuracy of the nearest neighbours of frozen features',
     'probe': 'accuracy of a linear classifier on frozen features',
     'shards': 'write images into tar files that a data_root can be, or verify these',

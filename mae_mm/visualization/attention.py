@@ -7,12 +7,14 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+from matplotlib import colormaps
 from torch import Tensor
 
 from ..checkpoint.grids import CLS_ROWS, Grid
 from .panels import Panel
 
 COLUMNS = 6
+SEQUENTIAL = 'viridis'
 DIVERGING = 'PuOr_r'  # from violet over white to orange: signs that the colour-blind tell apart
 
 
@@ -55,6 +57,12 @@ def bias_panels(table: Tensor, grid: Grid, heads: Sequence[int] | None = None) -
     largest = max(float(np.abs(maps).max()), float(torch.finfo(torch.float32).tiny))
     return wrapped([Panel(f'head {head}', maps[head], DIVERGING, (-largest, largest))
                     for head in (range(len(maps)) if heads is None else heads)]), largest
+
+
+def heat(values: np.ndarray) -> np.ndarray:
+    """``(h, w)`` numbers from 0 on as ``(h, w, 3)`` bytes, their largest the brightest."""
+    colours = colormaps[SEQUENTIAL](values / max(float(values.max()), float(np.finfo(np.float32).tiny)))
+    return (colours[..., :3] * 255).round().astype(np.uint8)
 
 
 def wrapped(panels: Sequence[Panel], columns: int = COLUMNS) -> list[list[Panel]]:
