@@ -234,6 +234,9 @@ def test_sheets_say_checkpoint_and_settings(here, whole, monkeypatch):
     assert len(rows) == 6 and 'layers 0, 2 (of 0 to 2): what patch 1, 2 takes' in heading
     weights = whole.attention(photos, 0)[1][1, 1 + 6, 1:].view(4, 4)
     np.testing.assert_allclose(rows[2][2].values, weights)
+    monkeypatch.setattr(pictures, 'MOST_WEIGHTS', 2 * 17**2 - 1)
+    with pytest.raises(InputError, match='a.png: the model sees 17 tokens of it'):
+        pictures.attention_sheet(whole, photos)
     pictures.pca_sheet(whole, photos, 1)
     assert 'layer 1 (of 0 to 2)' in said[-1][1] and [len(row) for row in said[-1][0]] == [4, 2]
     pictures.bias_sheet(mae_mm.load(here / 'biased.pth', device='cpu'), [0, 1])

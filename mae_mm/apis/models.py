@@ -37,8 +37,7 @@ def load(config_or_checkpoint: str | os.PathLike, checkpoint: str | os.PathLike 
     """A trained model.
 
     Args:
-        config_or_checkpoint: path or name of a config; or a checkpoint alone: of ours, which holds its config, or of
-            an encoder, with a decoder or without, whose weights tell their sizes (:mod:`.described`).
+        config_or_checkpoint: path or name of a config; or a checkpoint alone that tells it (:mod:`.described`).
         checkpoint: path or URL of weights of any known format.
         device: such as ``'cuda:1'``; by default what there is.
         dtype: such as ``torch.bfloat16``, of the computation; float32 by default.

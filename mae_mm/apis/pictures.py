@@ -1,4 +1,5 @@
 """Sheets of pictures that show what a model does, as PNG files of 800 pixels' width: what the command writes."""
+import math
 import os
 from collections.abc import Sequence
 from typing import Any
@@ -15,6 +16,7 @@ from .inputs import Source, sources_of
 from .masks import KINDS
 from .models import Model
 
+MOST_WEIGHTS = 2**30  # of the attention of a layer, heads x N x N: 4 GB
 PICTURES = 16  # images on a sheet unless more are asked for
 NORMALISED = {
     'visible': 'normalised targets, shown with the mean and deviation of the visible patches around',
@@ -71,6 +73,8 @@ def attention_sheet(model: Model, images: Any, layers: Sequence[int] = (-1, ), p
         raise InputError(f'token {token}: there are {backbone.num_prefix_tokens} before the patches, counted from 0')
     rows: list[list[Panel]] = []
     views = model.views(sources, progress=False)
+    for source, view in zip(sources, views, strict=True):
+        _check_memory(model, source, view)
     by_layer = {place: model.attention(sources, place) for place in dict.fromkeys(places)}
     for i, (source, view) in enumerate(zip(sources, views, strict=True)):
         grid = backbone.grid_of(*view.shape[:2])
@@ -153,6 +157,14 @@ def _check_heads(model: Model, heads: Sequence[int] | None) -> None:
     for head in heads or ():
         if not 0 <= head < number:
             raise InputError(f'head {head}: there are {number}, counted from 0')
+
+
+def _check_memory(model: Model, source: Source, view: np.ndarray) -> None:
+    backbone = model.model.backbone
+    num_tokens = math.prod(backbone.grid_of(*view.shape[:2])) + backbone.num_prefix_tokens
+    if backbone.layers[0].attn.num_heads * num_tokens**2 > MOST_WEIGHTS:
+        raise InputError(f'{source.path or source.name}: the model sees {num_tokens:,} tokens of it, and the '
+                         'attention of each to each takes too much memory; scale it down')
 
 
 def _patch_id(patch: Sequence[int], grid: tuple[int, int]) -> int:

@@ -53,7 +53,8 @@ def _draw(figure: Figure, panel: Panel, left: float, bottom: float, width: float
     axes.set_axis_off()
     low, high = panel.limits
     axes.imshow(panel.values, cmap=panel.colours, vmin=low, vmax=high, aspect='equal')
-    title = panel.title if len(panel.title) <= letters else f'{panel.title[:letters - 2]}..'
+    title, half = panel.title, letters // 2 - 1  # of a long one the middle is left out
+    title = title if len(title) <= letters else f'{title[:half]}..{title[-half:]}'
     axes.set_title(title, fontsize=8, pad=3, loc='left', parse_math=False)
     if panel.marked is not None:
         y, x, tall, wide = panel.marked
