@@ -11,6 +11,7 @@ KINDS = ('random', 'block', 'grid', 'painted')
 ONE = dict(concurrency_id='model', concurrency_limit=1, show_progress='minimal')  # image at a time
 STYLE = '.gradio-container {max-width: 1400px !important} .legend td {padding: 2px 8px}'
 TITLE = '## What a masked autoencoder makes of an image'
+KEPT = 600, 3600  # seconds: how often what was dropped is removed, and how old it is then
 WAITING = 16  # requests; more are told to come back
 
 
@@ -51,7 +52,7 @@ def blocks_of(page: Any, examples: Sequence[str]) -> Any:
     """The page as Gradio's blocks."""
     gr = gradio()
     names = list(page.models)
-    with gr.Blocks(title='mae_mm', analytics_enabled=False) as blocks:
+    with gr.Blocks(title='mae_mm', analytics_enabled=False, delete_cache=KEPT) as blocks:
         gr.Markdown(TITLE)
         with gr.Row():
             with gr.Column(scale=1, min_width=300):
