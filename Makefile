@@ -41,6 +41,7 @@ demo: $(INSTALLED)
 	@$(PY) tools/contact_sheet.py $(DEMO)/pretrained/pictures $(DEMO)/pictures.png
 	@ls -v $(DEMO)/pretrain/*/vis_data/vis_image/reconstruction_*.png | tail -n 1
 	@grep -H '"mIoU"' $(DEMO)/pretrained/metrics.json $(DEMO)/scratch/metrics.json
+	@echo "A page in the browser with these checkpoints: $(PY) -m pip install 'gradio>=6'; $(PY) -m mae_mm demo"
 
 cifar-table: $(INSTALLED)
 	test -e $(CIFAR_WORK)/epoch_30.pth || $(PY) tools/train.py $(CIFAR_PRETRAIN) --work-dir $(CIFAR_WORK) \

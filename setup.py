@@ -58,5 +58,5 @@ setup(
         ],
         'export': ['onnx', 'onnxscript', 'onnxruntime'],
         'tiff': ['imagecodecs'],  # LZW, JPEG and other compressions of TIFF files
-        'demo': ['scikit-learn', 'scikit-image'],
+        'demo': ['scikit-learn', 'scikit-image', 'gradio>=6'],  # the demo's images; its page
     })

@@ -123,3 +123,8 @@ def check_names(named: Iterable[tuple[str, str]]) -> None:
         if other != path:
             raise InputError(f'{other} and {path} would be written under one name; give them one after the other, '
                              'with a folder each, or rename one')
+
+
+def short_name(path: str) -> str:
+    """A file's name with the folder that it is in, for a title."""
+    return os.path.join(*path.rsplit(os.sep, 2)[-2:])

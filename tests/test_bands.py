@@ -8,9 +8,11 @@ from mmengine.registry import MODELS, init_default_scope
 
 from mae_mm import MAE, MAEDecoder, MaskedAutoencoder
 from mae_mm.apis.exporting import Exportable, export_model
+from mae_mm.apis.models import load
 from mae_mm.checkpoint.bands import take_bands
 from mae_mm.config import read_config
 from mae_mm.config.bands import LOADERS
+from mae_mm.datasets.reading import read_bands
 from mae_mm.errors import InputError
 from mae_mm.visualization import read_rgb
 from mae_mm.visualization.reconstruction import to_bytes
@@ -139,6 +141,15 @@ def test_every_tool_takes_any_bands(folders, tmp_path, number, capsys, monkeypat
     start = 'pretrain/epoch_1.pth'
     assert run_inside('tools/test.py', pretrain, start, '--show-dir', 'show', *options[:3]) == 0
     assert len(list((tmp_path / 'show').iterdir())) == 1
+    coffee = folders / number / 'coffee'
+    height, width = read_bands(str(sorted(coffee.iterdir())[0])).shape[:2]
+    cv2.imwrite('mask.png', np.repeat(np.uint8([[255, 0]]), width // 2, axis=1).repeat(height, axis=0))
+    for mask in ('grid', 'mask.png'):
+        assert run_inside('reconstruct', start, coffee, '--bands', int(number) - 1, '--mask', mask) == 0
+    result, *_ = load(start).reconstruct(coffee, mask='mask.png')
+    assert result.mask[:, :2].all() and not result.mask[:, 2:].any()
+    for command in ('attention', 'pca'):
+        assert run_inside(command, start, coffee) == 0
     tune = config_of(folders, number, tmp_path, 'finetune/vit_folder', HEAD)
     assert run_inside('tools/train.py', tune, '--work-dir', 'tune', *options, f'checkpoint={start}') == 0
     tuned = 'tune/epoch_1.pth'

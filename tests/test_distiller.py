@@ -19,7 +19,8 @@ TEACHER = dict(embed_dims=24, num_layers=3, num_heads=2)
 
 def distiller(student=None, teacher=None, **options):
     torch.manual_seed(0)
-    model = Distiller(MAE(**SIZES, **STUDENT, **(student or {})), MAE(**SIZES, **TEACHER, **(teacher or {})), **options)
+    parts = (MAE(**SIZES, **sizes, **(given or {})) for sizes, given in ((STUDENT, student), (TEACHER, teacher)))
+    model = Distiller(*parts, **options)
     with torch.no_grad():
         randomise(model)
         randomise(model.teacher, 1)

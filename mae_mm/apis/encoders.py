@@ -8,7 +8,7 @@ import torch
 from mmengine.device import get_device
 from torch import Tensor
 
-from ..checkpoint.describing import Description, describe
+from ..checkpoint.describing import Description, describe, encoder_settings
 from ..checkpoint.formats import convert
 from ..checkpoint.loading import LAST_NORM, encoder_of, load_into
 from ..checkpoint.reading import read_checkpoint, tensors_of
@@ -92,11 +92,7 @@ def _built(described: Description, source: str, num_heads: int | None) -> MAE:
     if part.grid is None:
         raise InputError(f'{source} does not store its grid of patches, which is not square; convert it with '
                          '--grid HEIGHT WIDTH: mae-mm convert')
-    return MAE(img_size=tuple(side * described.patch_size for side in part.grid),  # type: ignore[arg-type]
-               patch_size=described.patch_size, in_channels=described.in_channels, embed_dims=part.embed_dims,
-               num_layers=part.num_layers, num_heads=heads, mlp_ratio=part.hidden_dims / part.embed_dims,
-               rel_pos_bias=described.rel_pos_bias, init_values=1. if described.layer_scale else None,
-               final_norm=described.final_norm)
+    return MAE(**{**encoder_settings(described), 'num_heads': heads, 'final_norm': described.final_norm})
 
 
 def _digest(weights: Mapping[str, Tensor], facts: Sequence[Any]) -> str:

@@ -135,13 +135,14 @@ def _command(use: str, arch: str, model: Description) -> str:
             settings.append(f'{size}={height},{width}' if size == 'crop_size' else f'{size}={height}')
     if model.in_channels != 3:
         settings.append('statistics=FILE')
-    settings += token_settings(model.num_cls_tokens, model.num_registers, model.layer_scale)
+    layer_scale = model.layer_scale and size != 'crop_size'  # segmentors have it
+    settings += token_settings(model.num_cls_tokens, model.num_registers, layer_scale)
     return ' '.join([subcommand, name, '--cfg-options', *settings])
 
 
 def _published(model: Description, arch: str) -> str | None:
     """The config of a published recipe that weights are of."""
-    if model.num_cls_tokens > 1 or model.num_registers or model.layer_scale:
+    if model.num_cls_tokens > 1 or model.num_registers or model.layer_scale and _kind(model) != 'a segmentor':
         return None
     if arch not in FINETUNE or model.patch_size != (14 if arch == 'huge' else 16) or model.in_channels != 3:
         return None

@@ -15,20 +15,18 @@ from ..checkpoint.reading import read_checkpoint
 from ..config.names import is_config
 from ..config.reading import read_config
 from ..config.sections import check_needed
-from ..config.stored import stored_config
 from ..datasets.palette import default_palette
 from ..errors import InputError, listed
 from ..evaluation.features import BATCH, pooled
-from ..models import MaskedAutoencoder
 from ..progress import progress_of
-from ..visualization.reconstruction import Pictures, reconstruction_pictures
+from ..visualization.reconstruction import to_bytes
+from .described import own_config
 from .inputs import Source, results_of, sources_of
+from .reconstructing import Reconstructing
 from .results import Prediction, Reconstructed, of_kind, stacked
 from .trained import in_scope_of, trained_model
 
 TRUTH = ('LoadAnnotations', 'mae_mm.LoadAnnotations', 'mae_mm.CheckLabels')  # what a pipeline has for labels
-SPREAD = 1_000_003  # between the numbers of samples of two seeds
-NUMBERS = 2**32  # what a generator tells apart
 DTYPES = (None, torch.float32, torch.float16, torch.bfloat16)
 KINDS = ('pooled', 'cls_token', 'maps', 'tokens')
 
@@ -39,7 +37,7 @@ def load(config_or_checkpoint: str | os.PathLike, checkpoint: str | os.PathLike 
     """A trained model.
 
     Args:
-        config_or_checkpoint: path or name of a config; or a checkpoint of ours alone, which holds its config.
+        config_or_checkpoint: path or name of a config; or a checkpoint alone that tells it (:mod:`.described`).
         checkpoint: path or URL of weights of any known format.
         device: such as ``'cuda:1'``; by default what there is.
         dtype: such as ``torch.bfloat16``, of the computation; float32 by default.
@@ -55,7 +53,7 @@ def load(config_or_checkpoint: str | os.PathLike, checkpoint: str | os.PathLike 
         if cfg_options:
             raise InputError('cfg_options change a config, and there is none; give it before the checkpoint')
         source, loaded = first, read_checkpoint(first)
-        cfg = stored_config(loaded, source)
+        cfg = own_config(loaded, source)
     else:
         source = os.fspath(checkpoint)
         cfg = read_config(first, cfg_options)
@@ -179,31 +177,33 @@ class Model:
         return [weights for _, weights in self._each(sources_of(images), step, batch_size, None, progress)]
 
     def reconstruct(self, images: Any, mask_ratio: float | None = None, seed: int = 0, batch_size: int = 16,
-                    progress: bool = True) -> list[Reconstructed]:
+                    progress: bool = True, mask: Any = 'random', statistics: str = 'visible') -> list[Reconstructed]:
         """Hide patches of images and have the model fill them in.
 
         Args:
             mask_ratio: the hidden share; by default the model's.
             seed: of the masks; image i of two calls with one seed has one mask.
+            mask: ``'random'``; ``'block'``, rectangles; ``'grid'``, evenly spread; or a picture, white where patches
+                are hidden: a path, a PIL image or an array, of the image's shape or of the size that the model sees.
+            statistics: whose mean and deviation the patches get that a model predicts normalised: of the ``'visible'``
+                ones around, or the ``'true'`` ones, which nothing has predicted.
 
         Raises:
-            ValueError: a model without a decoder.
+            ValueError: a model without a decoder, or a mask that cannot be used.
         """
-        model = self.model
-        if not isinstance(model, MaskedAutoencoder) or model.untrained:
-            raise InputError(f'{self.source} has no decoder, and only a model of pre-training reconstructs')
+        sources = sources_of(images)
+        step = Reconstructing(self, sources, mask, mask_ratio, seed, statistics).step
+        return [Reconstructed(source.path, *pictures)
+                for source, pictures in self._each(sources, step, batch_size, None, progress)]
 
-        def step(batch: dict) -> list[Pictures]:
-            batch = model.data_preprocessor(batch, False)
-            numbers = [(seed * SPREAD + sample.sample_idx) % NUMBERS for sample in batch['data_samples']]
-            return reconstruction_pictures(model, batch['inputs'], numbers, self.cfg.get('picture_bands'))
+    def views(self, images: Any, batch_size: int = 16, progress: bool = True) -> list[np.ndarray]:
+        """What the model sees of each image, after its pipeline: ``(H, W, 3)`` RGB bytes."""
 
-        own, model.mask_ratio = model.mask_ratio, model.mask_ratio if mask_ratio is None else mask_ratio
-        try:
-            done = list(self._each(sources_of(images), step, batch_size, None, progress))
-        finally:
-            model.mask_ratio = own
-        return [Reconstructed(source.path, *pictures) for source, pictures in done]
+        def step(batch: dict) -> list[np.ndarray]:
+            inputs = self.model.data_preprocessor(batch, False)['inputs']
+            return list(to_bytes(self.model, inputs, self.cfg.get('picture_bands')))
+
+        return [view for _, view in self._each(sources_of(images), step, batch_size, None, progress)]
 
     @torch.no_grad()
     def _each(self, sources: Sequence[Source], step: Callable[[dict], list], batch_size: int,

@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 
 from ..checkpoint.writing import AtomicBackend
+from ..outputs import short_name
+from ..visualization.classes import class_bars
 from ..visualization.confusion import confusion_picture
 
 
 def write_report(metrics: Mapping[str, Any], evaluators: Iterable[Any], out_dir: str, **facts: Any) -> str:
-    """Write ``metrics.json``, and ``confusion.png`` of a classifier, into a folder; the path of the former.
+    """Write ``metrics.json``, ``classes.png``, and ``confusion.png`` of a classifier, into a folder; the first's path.
 
     Args:
         metrics: name -> figure; one that is not finite is written as null.
@@ -21,14 +23,18 @@ def write_report(metrics: Mapping[str, Any], evaluators: Iterable[Any], out_dir:
         facts: what else to write, such as the config and the checkpoint.
     """
     report: dict[str, Any] = dict(facts, metrics=dict(metrics))
+    heading = short_name(str(facts.get('checkpoint', '')))
     for evaluator in evaluators:
         report['classes'] = getattr(evaluator, 'per_class', {})
         confusion = getattr(evaluator, 'confusion', None)
         if confusion is not None:
             report['confusion'] = dict(rows='true class', columns='prediction', classes=list(evaluator.class_names),
                                        images=confusion.tolist())
-            picture = confusion_picture(confusion.numpy(), evaluator.class_names)
+            picture = confusion_picture(confusion.numpy(), evaluator.class_names, heading)
             AtomicBackend().put(picture, os.path.join(out_dir, 'confusion.png'))
+        bars = class_bars(report['classes'], heading)
+        if bars is not None:
+            AtomicBackend().put(bars, os.path.join(out_dir, 'classes.png'))
     path = os.path.join(out_dir, 'metrics.json')
     AtomicBackend().put(as_json(report).encode(), path)
     return path

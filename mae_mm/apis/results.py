@@ -26,12 +26,17 @@ class Prediction:
 
 @dataclass
 class Reconstructed:
-    """``(H, W, 3)`` RGB bytes of an image as the model sees it: its visible part, what the model makes of it, all."""
+    """``(H, W, 3)`` RGB bytes of an image as the model sees it.
+
+    ``visible`` is its visible part, ``reconstruction`` that with the hidden rest as the model makes it, ``predicted``
+    what the model makes of all patches, ``image`` all of it.
+    """
     path: str | None
     visible: np.ndarray
     reconstruction: np.ndarray
     image: np.ndarray
     mask: np.ndarray  # (h, w) patches, True = hidden
+    predicted: np.ndarray
 
 
 def of_kind(kind: str, maps: Tensor, token: Tensor) -> Tensor:

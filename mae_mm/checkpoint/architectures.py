@@ -45,9 +45,9 @@ def token_settings(num_cls_tokens: int, num_registers: int, layer_scale: bool) -
 
 def _settings(weights: Mapping[str, Tensor]) -> list[str]:
     prefix = '' if 'cls_token' in weights else 'backbone.'
-    cls, registers = (weights.get(prefix + name) for name in ('cls_token', 'register_tokens'))
-    return token_settings(*(0 if tokens is None or tokens.dim() != 3 else tokens.shape[1]
-                            for tokens in (cls, registers)), f'{prefix}layers.0.gamma_1' in weights)
+    found = [weights.get(prefix + name) for name in ('cls_token', 'register_tokens')]
+    cls, registers = (0 if tokens is None or tokens.dim() != 3 else tokens.shape[1] for tokens in found)
+    return token_settings(cls, registers, f'{prefix}layers.0.gamma_1' in weights)
 
 
 def _sizes(weights: Mapping[str, Tensor]) -> tuple[int, int, int] | None:

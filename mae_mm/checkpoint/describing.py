@@ -83,3 +83,19 @@ def _transformer(weights: Mapping[str, Tensor], part: str, told: Mapping[str, An
     grid = told.get('grid') or square(weights[f'{part}.pos_embed'].shape[1] - weights['backbone.cls_token'].shape[1])
     return Transformer(width, num_layers, len(weights[f'{part}.layers.0.ffn.layers.0.0.weight']),
                        told.get('num_heads') or num_heads, tuple(grid) if grid else None, told.get('norm_eps'))
+
+
+def encoder_settings(model: Description) -> dict[str, Any]:
+    """The arguments with which ``MAE`` is the encoder of a file that tells its grid; heads may be None."""
+    part = model.backbone
+    return dict(
+        img_size=tuple(side * model.patch_size for side in part.grid or ()), patch_size=model.patch_size,
+        in_channels=model.in_channels, rel_pos_bias=model.rel_pos_bias,
+        init_values=1. if model.layer_scale else None, final_norm=model.final_norm or model.pooled,
+        num_cls_tokens=model.num_cls_tokens, num_registers=model.num_registers, **layer_settings(part))
+
+
+def layer_settings(part: Transformer) -> dict[str, Any]:
+    """The sizes of an encoder or a decoder as arguments."""
+    return dict(embed_dims=part.embed_dims, num_layers=part.num_layers, num_heads=part.num_heads,
+                mlp_ratio=part.hidden_dims / part.embed_dims)

@@ -167,8 +167,8 @@ def _with_grids(model: nn.Module, weights: Mapping[str, Tensor], grid: Any, bias
             facts = metadata.setdefault(prefix[:-1], {})
             _check_heads(model.get_submodule(prefix[:-1]), facts.get('num_heads'), prefix[:-1] or 'the encoder')
             told = facts.get('grid') if grid is None else grid
-            facts['grid'] = decide_grid(weights[name].shape[1] - model.get_submodule(prefix[:-1]).num_cls_tokens, rows,
-                                        told, own)
+            prefix_rows: Any = model.get_submodule(prefix[:-1]).num_cls_tokens
+            facts['grid'] = decide_grid(weights[name].shape[1] - prefix_rows, rows, told, own)
             facts['bias_resize'] = bias_resize
     return metadata
 

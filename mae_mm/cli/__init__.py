@@ -16,6 +16,11 @@ COMMANDS = {
     'predict': 'classify or segment images',
     'features': 'write the features of images as arrays',
     'evaluate': 'measure frozen encoders: neighbours, linear and attentive probes, dense ones',
+    'reconstruct': 'a picture of images, what is visible of them, and what a model makes of that',
+    'attention': 'a picture of what a patch or the class token attends to, or of the relative position bias',
+    'pca': 'a picture of the features of patches as colours',
+    'curves': 'a picture of the losses, rates and metrics of runs',
+    'demo': 'a page in the browser that shows what models do with an image',
     'knn': 'accuracy of the nearest neighbours of frozen features',
     'probe': 'accuracy of a linear classifier on frozen features',
     'shards': 'write images into tar files that a data_root can be, or verify these',
@@ -31,7 +36,7 @@ USAGE = '''usage: mae-mm SUBCOMMAND ...   (mae-mm SUBCOMMAND --help says more)
 for example, with images of your own:
   mae-mm train pretrain/mae_vit_folder --cfg-options data_root=PHOTOS
   mae-mm train finetune/vit_folder --cfg-options data_root=CLASSES checkpoint=CHECKPOINT'''.format(
-    commands='\n'.join(f'  {name:<10} {does}' for name, does in COMMANDS.items()))
+    commands='\n'.join(f'  {name:<11} {does}' for name, does in COMMANDS.items()))
 
 
 def run(argv: Sequence[str]) -> NoReturn:

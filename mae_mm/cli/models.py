@@ -36,8 +36,12 @@ def images_of(inputs: Sequence[str]) -> tuple[str, list[str]]:
 
 def model_of(args: argparse.Namespace, name: str) -> Model:
     """The model that the command line names; ``name`` is that of its log, which is quiet."""
+    return loaded_model(args, name, images_of(args.inputs)[0])
+
+
+def loaded_model(args: argparse.Namespace, name: str, checkpoint: str) -> Model:
+    """:func:`model_of`, where the command line may name no images."""
     MMLogger.get_instance(name, log_level='WARNING')
     config = args.inputs[0] if is_config(args.inputs[0]) else None
-    checkpoint, _ = images_of(args.inputs)
     first = (config, checkpoint) if config else (checkpoint, )
     return load(*first, device=args.device, dtype=DTYPES[args.dtype], cfg_options=args.cfg_options)

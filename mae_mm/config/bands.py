@@ -43,7 +43,7 @@ def settle_bands(cfg: Config) -> None:
         number = len(statistics['mean'])
         shown = cfg.get('picture_bands')
         shown = shown if shown is not None else [0, 1, 2] if number > 2 else [0]
-        cfg.picture_bands = _checked_places(shown, number)
+        cfg.picture_bands = checked_places(shown, number)
         _settle_model(cfg.model, statistics)
         left_out = sorted({name for pipeline in _pipelines(cfg) for name in _settle_pipeline(pipeline, statistics)})
         if left_out:
@@ -114,11 +114,12 @@ def _are_numbers(values: Any) -> bool:
         isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value) for value in values)
 
 
-def _checked_places(shown: Any, number: int) -> list[int]:
+def checked_places(shown: Any, number: int, name: str = 'picture_bands=') -> list[int]:
+    """Bands that can be shown, of so many; ``ValueError`` with the ``name`` of what asks for others."""
     shown = [shown] if isinstance(shown, int) else shown
     if (not isinstance(shown, Sequence) or len(shown) not in (1, 3)
             or not all(isinstance(place, int) and 0 <= place < number for place in shown)):
-        raise InputError(f'picture_bands={shown}: one or three numbers from 0 to {number - 1}')
+        raise InputError(f'{name}{shown}: one or three numbers from 0 to {number - 1}')
     return list(shown)
 
 

@@ -79,3 +79,39 @@ def order_of_sample(sample_id: int, grid: Grid, block: Grid = SINGLE) -> Tensor:
 def hidden_mask(ids_shuffle: Tensor, num_keep: int) -> Tensor:
     """``(B, L)`` booleans in patch order, True where a patch is hidden."""
     return ids_shuffle.argsort(dim=1) >= num_keep
+
+
+def block_order(grid: Grid, num_keep: int, seed: int) -> Tensor:
+    """``(L,)``: hides rectangles that are drawn until enough is hidden (block-wise masks of arXiv:2111.06377, fig. 6).
+
+    Each covers up to a quarter of what is to be hidden; of the last one, rows are left out from below.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    h, w = grid
+    num_hidden = h * w - num_keep
+    hidden = torch.zeros(grid, dtype=torch.bool)
+    while (lacking := num_hidden - int(hidden.sum())) > 0:
+        share, flatness, y, x = torch.rand(4, generator=generator).tolist()
+        area, aspect = max(1., share * num_hidden / 4), 3 ** (2 * flatness - 1)  # height by width, 1/3 to 3
+        height, width = (min(side, max(1, round(wanted)))
+                         for side, wanted in ((h, (area * aspect) ** .5), (w, (area / aspect) ** .5)))
+        top, left = int(y * (h - height + 1)), int(x * (w - width + 1))
+        block = torch.zeros_like(hidden)
+        block[top:top + height, left:left + width] = True
+        new = (block & ~hidden).flatten().nonzero()[:lacking, 0]
+        hidden.view(-1)[new] = True
+    return hidden.flatten().int().argsort(stable=True)
+
+
+def grid_order(grid: Grid) -> Tensor:
+    """``(L,)``: patches such that the first so many are spread evenly (grid-wise masks of arXiv:2111.06377, fig. 6).
+
+    The order is that of Bayer's matrix for dithering: a quarter of the patches is one of each 2x2.
+    """
+    h, w = grid
+    y, x = (places.flatten() for places in torch.meshgrid(torch.arange(h), torch.arange(w), indexing='ij'))
+    level = torch.zeros_like(y)
+    for _ in range(max(h, w).bit_length()):  # the last bits of a place matter most
+        level = 4 * level + 2 * ((y ^ x) & 1) + (y & 1)
+        y, x = y >> 1, x >> 1
+    return level.argsort()

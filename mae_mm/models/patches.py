@@ -52,3 +52,22 @@ def patch_statistics(patches: Tensor) -> tuple[Tensor, Tensor]:
     """
     variance, mean = torch.var_mean(patches, dim=-1, keepdim=True)
     return mean, (variance + 1e-6).sqrt()
+
+
+def neighbour_statistics(patches: Tensor, mask: Tensor, grid: Grid) -> tuple[Tensor, Tensor]:
+    """:func:`patch_statistics` of ``(B, L, p*p*C)`` patches; of hidden ones, guessed from the visible ones.
+
+    The guess is the mean of the visible patches' means and variances, weighted by a Gaussian of one patch's width in
+    excess of the distance to the nearest.
+
+    Args:
+        mask: ``(B, L)``, True = hidden; each row has a visible patch.
+    """
+    mean, std = patch_statistics(patches)
+    places = torch.stack(torch.meshgrid(*(torch.arange(side, device=mask.device) for side in grid), indexing='ij'), -1)
+    distances = torch.cdist(places.flatten(0, 1).float(), places.flatten(0, 1).float()).square()  # L L
+    logits = torch.where(mask[:, None], -torch.inf, -distances / 2)  # B L L: those of hidden patches are out
+    weights = logits.softmax(dim=2).to(patches.dtype)
+    hidden = mask[..., None]
+    return (torch.where(hidden, weights @ mean, mean),
+            torch.where(hidden, (weights @ std.square()).sqrt(), std))

@@ -122,12 +122,14 @@ class MaskedAutoencoder(BaseModel):
         return data_samples
 
     @torch.no_grad()
-    def reconstruct(self, inputs: Tensor, *, ids_shuffle: Tensor | None = None) -> Reconstruction:
-        """Predict all patches of ``(B, C, H, W)`` images; see :meth:`loss`.
+    def reconstruct(self, inputs: Tensor, *, ids_shuffle: Tensor | None = None,
+                    num_keep: int | None = None) -> Reconstruction:
+        """Predict all patches of ``(B, C, H, W)`` images from ``num_keep`` (by ``mask_ratio``); see :meth:`loss`.
 
         With ``norm_pix`` the pictures get each patch's own mean and deviation back, which nothing has predicted.
         """
-        ids_shuffle, num_keep = self._mask(inputs, ids_shuffle)
+        ids_shuffle, usual = self._mask(inputs, ids_shuffle)
+        num_keep = usual if num_keep is None else num_keep
         grid = self.backbone.grid_of(*inputs.shape[2:])
         latent = self.backbone.encode(inputs, ids_shuffle[:, :num_keep])
         shuffled = self.decoder(latent, ids_shuffle, grid, wanted=slice(self.backbone.num_prefix_tokens, None))

@@ -1,13 +1,12 @@
 """Pictures of confusion matrices."""
-import io
-import warnings
 from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
+
+from .panels import png_of
 
 SIDE_INCHES, DPI = 8., 100  # 800 pixels
 MOST_NAMES = 30  # classes whose names fit on the axes
@@ -17,24 +16,25 @@ LONGEST_NAME = 24
 COLOURS = 'Blues'  # from light to dark: also without colours
 
 
-def confusion_picture(confusion: np.ndarray, names: Sequence[str]) -> bytes:
+def confusion_picture(confusion: np.ndarray, names: Sequence[str], heading: str = '') -> bytes:
     """A confusion matrix as a PNG file: shares of each true class's images, dark where many.
 
     Names are on the axes of up to 30 classes; of more, the most frequent mistakes are listed beside.
 
     Args:
         confusion: ``(classes, classes)`` numbers of images, a row for each true class.
+        heading: a line of the title, such as the checkpoint.
     """
     images = confusion.sum(axis=1, keepdims=True)
     shares = 100 * confusion / np.maximum(images, 1)
     named = len(names) <= MOST_NAMES
     figure = Figure(figsize=(SIDE_INCHES if named else 1.5 * SIDE_INCHES, SIDE_INCHES), dpi=DPI, layout='constrained')
-    canvas = FigureCanvasAgg(figure)  # pyplot would ask for a display
     axes, beside = (figure.subplots(), None) if named else figure.subplots(1, 2, width_ratios=(2, 1))
     # Among many classes the mistakes spread thin: their colours are darker than their share.
     drawn = axes.imshow(shares, cmap=COLOURS, norm=PowerNorm(1 if named else .4, vmin=0, vmax=100))
     right = confusion.trace() / max(confusion.sum(), 1)
-    axes.set_title(f'{confusion.sum():,} images of {len(names)} classes, {100 * right:.2f} % right')
+    title = f'{confusion.sum():,} images of {len(names)} classes, {100 * right:.2f} % right'
+    axes.set_title(f'{heading}\n{title}' if heading else title, parse_math=False)
     axes.set_xlabel('prediction')
     axes.set_ylabel('true class')
     figure.colorbar(drawn, ax=axes, shrink=.7, label="% of the true class's images")
@@ -48,11 +48,7 @@ def confusion_picture(confusion: np.ndarray, names: Sequence[str]) -> bytes:
         for (row, column), count in np.ndenumerate(confusion):
             axes.text(column, row, f'{count:,}', ha='center', va='center',
                       color='white' if shares[row, column] > 50 else 'black')
-    file = io.BytesIO()
-    with warnings.catch_warnings():
-        warnings.filterwarnings('ignore', 'Glyph')  # names in a script that the font lacks are boxes
-        canvas.print_png(file)
-    return file.getvalue()
+    return png_of(figure)
 
 
 def _list_mistakes(axes: Axes, confusion: np.ndarray, names: Sequence[str]) -> None:

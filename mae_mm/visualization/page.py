@@ -1,0 +1,196 @@
+"""A page in the browser, by Gradio: where things stand and what calls what. What is shown comes from a ``Page``."""
+import html
+import os
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from ..errors import InputError
+from .reconstruction import STATISTICS
+
+KINDS = ('random', 'block', 'grid', 'painted')
+ONE = dict(concurrency_id='model', concurrency_limit=1, show_progress='minimal')  # image at a time
+STYLE = '.gradio-container {max-width: 1400px !important} .legend td {padding: 2px 8px}'
+TITLE = '## What a masked autoencoder makes of an image'
+KEPT = 600, 3600  # seconds: how often what was dropped is removed, and how old it is then
+WAITING = 16  # requests; more are told to come back
+
+
+def gradio() -> Any:
+    """The module; ``ValueError`` with how to install it if it is not there."""
+    os.environ.setdefault('GRADIO_ANALYTICS_ENABLED', 'False')
+    try:
+        import gradio as module
+    except ImportError:
+        raise InputError("the page needs Gradio; install it with: pip install 'gradio>=6'") from None
+    return module
+
+
+def serve(page: Any, examples: Sequence[str], port: int, largest: str) -> Any:
+    """Serve the page on 127.0.0.1, in other threads; what is returned has ``block_thread()`` and ``close()``.
+
+    Args:
+        page: a :class:`mae_mm.apis.page.Page`.
+        examples: paths of images to choose from.
+        largest: size of a file that is dropped.
+
+    Raises:
+        ValueError: the port is taken, or none.
+    """
+    gr = gradio()
+    system = ['system-ui', 'sans-serif']  # nothing is fetched from elsewhere
+    blocks = blocks_of(page, examples).queue(max_size=WAITING)
+    try:
+        blocks.launch(server_name='127.0.0.1', server_port=port, share=False, ssr_mode=False, quiet=True, css=STYLE,
+                      theme=gr.themes.Default(font=system, font_mono=['monospace']), footer_links=[],
+                      max_file_size=largest, allowed_paths=list(examples), prevent_thread_lock=True)
+    except (OSError, OverflowError):
+        raise InputError(f'--port {port} is taken, or is none; choose another one') from None
+    return blocks
+
+
+def blocks_of(page: Any, examples: Sequence[str]) -> Any:
+    """The page as Gradio's blocks."""
+    gr = gradio()
+    names = list(page.models)
+    with gr.Blocks(title='mae_mm', analytics_enabled=False, delete_cache=KEPT) as blocks:
+        gr.Markdown(TITLE)
+        with gr.Row():
+            with gr.Column(scale=1, min_width=300):
+                model = gr.Dropdown(names, value=names[0], label='Checkpoint', interactive=True)
+                image = gr.File(label='Image: drop it here', type='filepath', height=130)
+                if examples:
+                    gr.Examples([[path] for path in examples], image, label='Examples')
+                message = _message(gr)
+                view = _picture(gr, 'What the model sees', buttons=[], type='filepath', elem_id='view')
+            with gr.Column(scale=2, min_width=300), gr.Tabs():
+                section = Section(gr, page, model, image, view)
+                _reconstruction(section)
+                _segmentation(section)
+                _features(section)
+        gr.on([image.change, model.change], section.told(lambda name, path, _: page.view(name, path)),
+              [model, image, image], [view, message], **ONE)
+    return blocks
+
+
+def _message(gr: Any) -> Any:
+    return gr.Textbox(label='Message', visible=False, interactive=False, elem_classes='message')
+
+
+def _picture(gr: Any, title: str, buttons: Sequence[str] = ('download', ), **options: Any) -> Any:
+    """A picture with its title above, where it hides nothing of it."""
+    gr.Markdown(title)
+    return gr.Image(label=title, show_label=False, interactive=False, buttons=list(buttons), **options)
+
+
+class Section(NamedTuple):
+    """What each part of the page is made with: the checkpoint, the image, and the view, which is there if both fit."""
+    gr: Any
+    page: Any
+    model: Any
+    image: Any
+    view: Any
+
+    @property
+    def first(self) -> str:
+        return next(iter(self.page.models))
+
+    def told(self, function: Callable, outputs: int = 1) -> Callable:
+        """A function whose errors are shown in the page; without a view it shows nothing."""
+        gr = self.gr
+
+        def call(name: str, path: str | None, view: Any, *rest: Any) -> tuple:
+            nothing = [None] * outputs
+            if not path or not view:
+                return *nothing, gr.update(visible=False)
+            try:
+                results = function(name, path, view, *rest)
+            except InputError as error:
+                text = str(error).replace(path, os.path.basename(path))
+                return *nothing, gr.update(value=text, visible=True)
+            return *(results if outputs > 1 else [results]), gr.update(visible=False)
+
+        return call
+
+    def run(self, function: Callable, asked: Sequence[Any], inputs: Sequence[Any], outputs: Sequence[Any]) -> None:
+        """Have a function called when checkpoint, view, or what is ``asked`` changes."""
+        def bare(name: str, path: str, _: Any, *rest: Any) -> Any:
+            return function(name, path, *rest)
+
+        self.gr.on([self.view.change, self.model.change, *asked], self.told(bare, len(outputs)),
+                   [self.model, self.image, self.view, *inputs], [*outputs, _message(self.gr)],
+                   trigger_mode='always_last', api_name=function.__name__, **ONE)
+
+
+def _reconstruction(section: Section) -> None:
+    gr, page = section.gr, section.page
+    with gr.Tab('Reconstruct'):
+        with gr.Row():
+            kind = gr.Radio(KINDS, value='random', label='Hidden patches')
+            statistics = gr.Radio(STATISTICS, value='visible', label='Mean and deviation of hidden patches',
+                                  info='true: their own, which nothing predicted')
+        with gr.Row():
+            ratio = gr.Slider(.05, .95, value=page.mask_ratio(section.first), step=.05, label='Hidden share')
+            seed = gr.Number(0, precision=0, label='Seed')
+        with gr.Column(visible=False) as painting:
+            gr.Markdown('Paint what is to be hidden')
+            editor = gr.ImageEditor(show_label=False, type='numpy', sources=(), transforms=(), elem_id='editor',
+                                    layers=gr.LayerOptions(allow_additional_layers=False),
+                                    brush=gr.Brush(24, ['#ffffff'], color_mode='fixed'))
+        shown = []
+        with gr.Row():
+            for title in ('Visible', 'Reconstruction', 'With visible patches'):
+                with gr.Column(min_width=200):
+                    shown.append(_picture(gr, title))
+
+        def reconstruct(name: str, path: str, kind: str, ratio: float, seed: float, statistics: str,
+                        painted: Any) -> Any:
+            layers = (painted or {}).get('layers') or [None]
+            return page.reconstruction(name, path, kind, ratio, seed, statistics, layers[0])
+
+        section.run(reconstruct, [kind.change, ratio.release, seed.change, statistics.change, editor.input],
+                    [kind, ratio, seed, statistics, editor], shown)
+    kind.change(lambda kind: (gr.update(visible=kind == KINDS[-1]), gr.update(interactive=kind != KINDS[-1])),
+                kind, [painting, ratio], show_progress='hidden')
+    section.view.change(lambda picture: picture, section.view, editor, show_progress='hidden')
+    section.model.change(page.mask_ratio, section.model, ratio, show_progress='hidden')
+
+
+def _segmentation(section: Section) -> None:
+    gr, page = section.gr, section.page
+    with gr.Tab('Segment'):
+        opacity = gr.Slider(0, 1, value=.5, step=.05, label='Opacity of the classes')
+        picture = _picture(gr, 'Classes')
+        legend = gr.HTML()
+
+        def segment(name: str, path: str, opacity: float) -> Any:
+            painted, rows = page.segmentation(name, path, opacity)
+            cells = ''.join(f'<tr><td style="background:{colour};width:2em"></td><td>{html.escape(label)}</td>'
+                            f'<td style="text-align:right">{share:.1f} %</td></tr>' for label, colour, share in rows)
+            return painted, f'<table class="legend">{cells}</table>'
+
+        section.run(segment, [opacity.release], [opacity], [picture, legend])
+
+
+def _features(section: Section) -> None:
+    gr, page = section.gr, section.page
+    last = page.num_layers(section.first) - 1
+    with gr.Tab('Features'):
+        layer = gr.Slider(0, last, value=last, step=1, label='Layer')
+        gr.Markdown('Click on what the model sees: what that patch attends to. Before that, it is the class token.')
+        with gr.Row():
+            with gr.Column(min_width=200):
+                colours = _picture(gr, 'Principal components of the features')
+            with gr.Column(min_width=200):
+                taken = _picture(gr, 'Attention')
+        place = gr.State(None)
+        section.run(page.features, [layer.release], [layer], [colours])
+        section.run(page.attention, [layer.release, place.change], [layer, place], [taken])
+
+    def select(event: Any) -> Any:
+        return tuple(event.index)
+
+    select.__annotations__['event'] = gr.SelectData  # by which Gradio knows what to give
+    section.view.select(select, None, place, show_progress='hidden')
+    section.view.change(lambda: None, None, place, show_progress='hidden')
+    section.model.change(lambda name: gr.update(maximum=page.num_layers(name) - 1, value=page.num_layers(name) - 1),
+                         section.model, layer, show_progress='hidden')
