@@ -186,6 +186,24 @@ def test_what_ours_does_not_compute_is_refused_by_name(name, reason):
         convert(state)
 
 
+def test_an_encoder_of_series_of_images_is_refused_by_name():
+    state = timm_vit('deit3').state_dict()
+    state['patch_embed.proj.weight'] = torch.zeros(32, 6, 1, 8, 8)
+    with pytest.raises(ValueError, match='series of images, as Prithvi'):
+        convert({f'encoder.{name}': tensor for name, tensor in state.items()})
+
+
+@torch.no_grad()
+def test_thirteen_bands_under_the_official_names_are_the_same_in_ours():
+    """The files of SSL4EO-S12: facebookresearch/mae's names, patches of all bands."""
+    ours = MAE(img_size=32, patch_size=8, in_channels=13, embed_dims=32, num_layers=3, num_heads=2).eval()
+    randomise(ours)
+    official, _ = export(ours.state_dict(), 'official')
+    assert recognise(official) == 'mae' and official['patch_embed.proj.weight'].shape == (32, 13, 8, 8)
+    bands = torch.randn(2, 13, 32, 32)
+    same(encoder(convert(official).weights, in_channels=13)(bands)[0], ours(bands)[0])
+
+
 def test_real_clip_and_siglip_towers_are_refused_by_name():
     sizes = dict(hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=2, image_size=32,
                  patch_size=8)

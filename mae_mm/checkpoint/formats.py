@@ -36,7 +36,9 @@ def recognise(state_dict: Mapping[str, Tensor]) -> str:
     Raises:
         ValueError: none of the known formats has such names, or they are of an encoder that computes something else.
     """
-    for key in state_dict:
+    for key, tensor in state_dict.items():
+        if key.endswith('patch_embed.proj.weight') and tensor.dim() == 5:
+            raise InputError(f'an encoder of series of images, as Prithvi, which ours is not ({listed([key])})')
         for pattern, what in REFUSED:
             if re.fullmatch(pattern, key):
                 raise InputError(f'an encoder with {what}, which ours does not compute ({listed([key])})')
