@@ -238,3 +238,22 @@ def test_a_model_that_lacks_tokens_is_told_which_settings_it_needs(tmp_path, cap
     theirs.save_pretrained(tmp_path / 'theirs')
     assert run_inside('tools/inspect_checkpoint.py', tmp_path / 'theirs') == 0
     assert '4 registers; layer scale' in capsys.readouterr().out
+
+
+@torch.no_grad()
+def test_a_model_without_values_takes_the_files_tensors_themselves():
+    weights = {name: tensor.half() if tensor.is_floating_point() else tensor
+               for name, tensor in convert(hugging_face('pixio').state_dict()).weights.items()}
+    sizes = dict(img_size=32, patch_size=8, embed_dims=32, num_layers=3, num_heads=2, num_cls_tokens=3)
+    plain = MAE(**sizes).eval()
+    with torch.device('meta'):
+        empty = MAE(**sizes).eval()
+    full = {name: tensor.float() for name, tensor in weights.items()}
+    load_into(plain, weights, 'theirs')
+    load_into(empty, full, 'theirs')
+    same(empty(images(32, 32))[0], plain(images(32, 32))[0])
+    assert empty.layers[0].attn.proj.weight.data_ptr() == full['layers.0.attn.proj.weight'].data_ptr()
+    with torch.device('meta'):
+        empty = MAE(**sizes).eval()
+    load_into(empty, weights, 'theirs')
+    assert {parameter.dtype for parameter in empty.parameters()} == {torch.float32}

@@ -92,7 +92,8 @@ def _built(described: Description, source: str, num_heads: int | None) -> MAE:
     if part.grid is None:
         raise InputError(f'{source} does not store its grid of patches, which is not square; convert it with '
                          '--grid HEIGHT WIDTH: mae-mm convert')
-    return MAE(**{**encoder_settings(described), 'num_heads': heads, 'final_norm': described.final_norm})
+    with torch.device('meta'):  # the file's tensors become its parameters
+        return MAE(**{**encoder_settings(described), 'num_heads': heads, 'final_norm': described.final_norm})
 
 
 def _digest(weights: Mapping[str, Tensor], facts: Sequence[Any]) -> str:

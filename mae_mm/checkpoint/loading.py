@@ -92,6 +92,8 @@ def load_into(model: nn.Module, weights: Mapping[str, Tensor], source: str, new:
         bias_resize: how tables are resized, ``'bicubic'`` or ``'geometric'``.
         bands: which of the weights' bands each of the model's starts from; see :func:`.bands.take_bands`.
 
+    A model that was built on the device ``meta`` takes the tensors themselves: they are in memory once.
+
     Raises:
         ValueError: with the names of what does not match; nothing has been loaded then.
     """
@@ -123,7 +125,10 @@ def load_into(model: nn.Module, weights: Mapping[str, Tensor], source: str, new:
         placed._metadata = _with_grids(model, weights, grid, bias_resize)  # type: ignore[attr-defined]
     except InputError as error:
         raise InputError(f'{source}: {error}') from None
-    model.load_state_dict(placed, strict=False)
+    without_values = any(tensor.is_meta for tensor in state.values())
+    if without_values:
+        placed.update((name, weights[name].to(state[name].dtype)) for name in shared)
+    model.load_state_dict(placed, strict=False, assign=without_values)
     resized = [name for name in shared if weights[name].shape != state[name].shape]
     print_log(
         f'{source}: {len(state) - len(missing)} tensors loaded, {len(resized)} of them resized; '
