@@ -31,6 +31,7 @@ def layer_places(indices: int | Sequence[int], depth: int) -> list[int]:
 
 class LayerAccess:
     """What a backbone lets one see of its layers."""
+    num_prefix_tokens = 1  # before the patches: the class token
     num_layers: int
     grid_of: Callable[..., Grid]
     _embed: Callable[[Tensor, Grid], Tensor]

@@ -28,7 +28,8 @@ from .position import Grid
 from .tracing import exporting
 
 # What is returned -> the tokens of the last layer that it is made of.
-OUT_TYPES = {'featmap': ALL, 'cls_token': slice(0, 1), 'avg_featmap': slice(1, None)}
+OUT_TYPES = {'featmap': ALL, 'featmap+cls_token': ALL, 'featmap+prefix': ALL, 'cls_token': slice(0, 1),
+             'avg_featmap': slice(1, None)}
 
 
 @MODELS.register_module()
@@ -42,13 +43,16 @@ class MAE(LayerAccess, OnGrid):
     Args:
         img_size: side, or ``(height, width)``, of the training images in pixels.
         patch_size: side of a patch in pixels.
-        out_indices: the layer or layers whose outputs are returned; negative ones count from the end.
+        out_indices: the layer or layers whose outputs are returned, negative ones count from the end; what comes after
+            the last of them is not computed.
         drop_path_rate: stochastic depth of the last layer; it rises linearly from 0 at the first.
         rel_pos_bias: learn a relative position bias per layer (the published segmentation model has it).
         init_values: initial layer scale; None for none.
         final_norm: normalise the last layer's output; with ``'avg_featmap'`` it is the mean that is normalised.
-        out_type: ``'featmap'``; or of the last layer alone, for classifiers: ``'cls_token'``, or ``'avg_featmap'``,
-            the mean of its patch tokens with a norm of its own (the official ``global_pool``).
+        norm_outputs: normalise the outputs of all ``out_indices`` as the last layer's.
+        out_type: ``'featmap'``; with each map also its class token, ``'featmap+cls_token'``, or all tokens before the
+            patches, ``'featmap+prefix'``; or of the last layer alone, for classifiers: ``'cls_token'``, or
+            ``'avg_featmap'``, the mean of its patch tokens with a norm of its own (the official ``global_pool``).
         with_cp: recompute activations in the backward pass instead of keeping them.
         frozen_stages: 0 freezes the embeddings, n also the first n layers; -1 freezes nothing.
         trainable_layers: only the last n layers of the backbone are trained, 0 for none (linear probing) and 0.5 for
@@ -77,6 +81,7 @@ class MAE(LayerAccess, OnGrid):
                  rel_pos_bias: bool = False,
                  init_values: float | None = None,
                  final_norm: bool = True,
+                 norm_outputs: bool = False,
                  out_type: str = 'featmap',
                  with_cp: bool = False,
                  frozen_stages: int = -1,
@@ -90,7 +95,7 @@ class MAE(LayerAccess, OnGrid):
         self.patch_size, self.in_channels = patch_size, in_channels
         self.embed_dims, self.num_layers = embed_dims, num_layers
         self.rel_pos_bias, self.with_cp = rel_pos_bias, with_cp
-        self.out_type = out_type
+        self.out_type, self.norm_outputs = out_type, norm_outputs
         self.grid = self.grid_of(*sides_of(img_size))
         self.out_indices = self._checked_outputs(out_indices)
 
@@ -125,15 +130,16 @@ class MAE(LayerAccess, OnGrid):
         indices = layer_places(out_indices, self.num_layers)
         if self.out_type not in OUT_TYPES:
             raise InputError(f'out_type={self.out_type!r} is not one of {", ".join(OUT_TYPES)}')
-        if self.out_type != 'featmap' and indices != [self.num_layers - 1]:
+        if not self.out_type.startswith('featmap') and indices != [self.num_layers - 1]:
             raise InputError(f'out_type={self.out_type!r} works on the last layer only, not on '
                              f'out_indices={out_indices}')
         return indices
 
-    def forward(self, images: Tensor, sizes: Sequence[tuple[int, int]] | None = None) -> tuple[Tensor, ...]:
+    def forward(self, images: Tensor, sizes: Sequence[tuple[int, int]] | None = None) -> tuple:
         """``(B, channels, H, W)`` images to a ``(B, C, h, w)`` map for each of ``out_indices``.
 
-        Or to a tuple of one ``(B, C)``, the pooled tokens, as ``out_type`` says.
+        As ``out_type`` says, or to pairs of it and the ``(B, C)`` class token or the ``(B, n, C)`` tokens before the
+        patches, or to a tuple of one ``(B, C)``, the pooled tokens.
 
         Args:
             sizes: ``(height, width)`` of each image in pixels if a batch was padded at the right and the bottom; to
@@ -144,18 +150,23 @@ class MAE(LayerAccess, OnGrid):
             padding = F.pad(patches_beyond(sizes, grid, self.patch_size, images.device), (1, 0))  # B N
         return self._maps(images, grid, self._biases(grid), padding)
 
-    def _maps(self, images: Tensor, grid: Grid, biases: Sequence[Bias], padding: Tensor | None) -> tuple[Tensor, ...]:
+    def _maps(self, images: Tensor, grid: Grid, biases: Sequence[Bias], padding: Tensor | None) -> tuple:
         """What :meth:`forward` returns; biases are given, so that it compiles as a whole."""
         tokens, maps = self._embed(images, grid), []
-        for i, bias in enumerate(biases):
-            if i == self.num_layers - 1 and self.out_type != 'featmap':
+        for i, bias in enumerate(biases[:max(self.out_indices) + 1]):
+            if i == self.num_layers - 1 and self.out_type in ('cls_token', 'avg_featmap'):
                 return (self._pool(self._layer(i, tokens, bias, wanted=OUT_TYPES[self.out_type])), )
             tokens = self._layer(i, tokens, bias, padding=padding)
-            if i == self.num_layers - 1:
-                tokens = self.ln1(tokens)
             if i in self.out_indices:
-                maps.append(self._map(tokens, grid))
+                normed = self.norm_outputs or i == self.num_layers - 1
+                maps.append(self._output(self.ln1(tokens) if normed else tokens, grid))
         return tuple(maps)
+
+    def _output(self, tokens: Tensor, grid: Grid) -> Tensor | tuple[Tensor, Tensor]:
+        patches, prefix = self._map(tokens, grid), tokens[:, :self.num_prefix_tokens]
+        if self.out_type == 'featmap':
+            return patches
+        return patches, prefix[:, 0] if self.out_type == 'featmap+cls_token' else prefix
 
     def _embed(self, images: Tensor, grid: Grid) -> Tensor:
         tell_random_weights(self)
@@ -164,7 +175,7 @@ class MAE(LayerAccess, OnGrid):
 
     def _map(self, tokens: Tensor, grid: Grid) -> Tensor:
         """``(B, N, C)`` to ``(B, C, h, w)``, channels last where :func:`~.layout.channels_last` is faster."""
-        patches = tokens[:, 1:].flatten(0, 1).view(-1, *grid, self.embed_dims).permute(0, 3, 1, 2)
+        patches = tokens[:, self.num_prefix_tokens:].flatten(0, 1).view(-1, *grid, self.embed_dims).permute(0, 3, 1, 2)
         return patches if channels_last(patches) else patches.contiguous()
 
     def _pool(self, tokens: Tensor) -> Tensor:
