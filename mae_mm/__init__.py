@@ -14,15 +14,16 @@ register_with_mmengine()
 
 if TYPE_CHECKING:
     from . import apis, checkpoint, cli, config, datasets, engine, evaluation, models, visualization
-    from .models import MAE, MAEDecoder, MaskedAutoencoder
+    from .models import MAE, LinearHead, MAEDecoder, MaskedAutoencoder, MaskHead
 
 ROOMS = ('apis', 'checkpoint', 'cli', 'config', 'datasets', 'engine', 'evaluation', 'models', 'visualization')
 # Name -> where it is.
-PUBLIC = {'MAE': 'models', 'MAEDecoder': 'models', 'MaskedAutoencoder': 'models', 'load': 'apis.models'}
+PUBLIC = {'MAE': 'models', 'LinearHead': 'models', 'MAEDecoder': 'models', 'MaskedAutoencoder': 'models',
+          'MaskHead': 'models', 'load': 'apis.models'}
 
 __all__ = [
-    'MAE', 'InputError', 'MAEDecoder', 'MaskedAutoencoder', '__version__', 'apis', 'checkpoint', 'cli', 'config',
-    'datasets', 'engine', 'evaluation', 'load', 'models', 'visualization'
+    'MAE', 'InputError', 'LinearHead', 'MAEDecoder', 'MaskHead', 'MaskedAutoencoder', '__version__', 'apis',
+    'checkpoint', 'cli', 'config', 'datasets', 'engine', 'evaluation', 'load', 'models', 'visualization'
 ]
 
 
