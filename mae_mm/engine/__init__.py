@@ -5,7 +5,7 @@ from ..dependencies import absent, missing
 from ..registry import OPTIM_WRAPPER_CONSTRUCTORS
 from .building import build_runner
 from .checkpoints import CheckpointHook
-from .hooks import BoundHistoryHook, CheckClassesHook, SeedStepHook, SyncBuffersHook
+from .hooks import AnnealMasksHook, BoundHistoryHook, CheckClassesHook, SeedStepHook, SyncBuffersHook
 from .loop import EpochBasedTrainLoop, IterBasedTrainLoop
 from .losses import CheckLossHook, UnlabelledHook
 from .runner import Runner
@@ -19,7 +19,7 @@ else:
     LayerDecayConstructor = absent('LayerDecayConstructor', 'mmpretrain', OPTIM_WRAPPER_CONSTRUCTORS)
 
 __all__ = [
-    'BoundHistoryHook', 'CheckClassesHook', 'CheckLossHook', 'CheckpointHook', 'EpochBasedTrainLoop',
-    'IterBasedTrainLoop', 'LayerDecayConstructor', 'Runner', 'SeedStepHook', 'StopHook', 'SummaryHook',
-    'SyncBuffersHook', 'UnlabelledHook', 'WarmupCosineLR', 'build_runner'
+    'AnnealMasksHook', 'BoundHistoryHook', 'CheckClassesHook', 'CheckLossHook', 'CheckpointHook',
+    'EpochBasedTrainLoop', 'IterBasedTrainLoop', 'LayerDecayConstructor', 'Runner', 'SeedStepHook', 'StopHook',
+    'SummaryHook', 'SyncBuffersHook', 'UnlabelledHook', 'WarmupCosineLR', 'build_runner'
 ]
