@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from ..errors import InputError, listed
@@ -62,6 +63,8 @@ def convert(state_dict: Mapping[str, Tensor], own: Collection[str] = ()) -> Conv
         return done
     done = Conversion(recognise(state_dict))
     weights, called, done.dropped = _renamed(state_dict, done.format)
+    if done.format.startswith('eomt'):
+        _complete_eomt(weights)
     grid = next(filter(None, (grid_of_index(state_dict[key]) for key in done.dropped
                               if key.endswith('relative_position_index'))), None)
     check_weights(weights, called)
@@ -176,6 +179,24 @@ def _complete_beit(weights: 'OrderedDict[str, Tensor]', grid: Grid | None) -> No
     weights['backbone.pos_embed'] = table.new_zeros(()).expand(1, 1 + grid[0] * grid[1], width)
 
 
+def _complete_eomt(weights: 'OrderedDict[str, Tensor]') -> None:
+    """Give EoMT's weights a position of the class token, zeros, and leave out registers that are none; in place."""
+    positions = weights.get('backbone.pos_embed')
+    if positions is not None and positions.dim() in (2, 3) and math.isqrt(positions.shape[-2])**2 == positions.shape[-2]:
+        weights['backbone.pos_embed'] = F.pad(positions.reshape(1, *positions.shape[-2:]), (0, 0, 1, 0))
+    registers = weights.get('backbone.register_tokens')
+    if registers is not None and not registers.numel():
+        del weights['backbone.register_tokens']
+
+
+def _shorten_eomt(weights: 'OrderedDict[str, Tensor]') -> None:
+    """The inverse of :func:`_complete_eomt`: a class token's position becomes a part of the token."""
+    positions = weights['backbone.pos_embed']
+    weights['backbone.cls_token'] = weights['backbone.cls_token'] + positions[:, :1]
+    weights['backbone.pos_embed'] = positions[0, 1:]
+    weights.setdefault('backbone.register_tokens', positions.new_zeros(1, 0, positions.shape[2]))
+
+
 def _with_metadata(weights: 'OrderedDict[str, Tensor]', told: Told, bare: bool,
                    grid: Grid | None) -> 'OrderedDict[str, Tensor]':
     """Weights with what is told of each module; without the prefix if there is nothing but a backbone.
@@ -205,8 +226,10 @@ def export(weights: Mapping[str, Tensor], target: str) -> 'tuple[OrderedDict[str
     check_plain(full)
     check_weights(full)
     rows, left_out = TARGETS[target]
-    if target == 'huggingface':
+    if target in ('huggingface', 'eomt'):
         split_attention(full)
+    if target == 'eomt':
+        _shorten_eomt(full)
     if target == 'mmpretrain' and 'backbone.fc_norm.weight' not in full:
         rows = MMPRETRAIN_CLASS_TOKEN + rows
     back = tuple((ours, theirs) for theirs, ours in rows)

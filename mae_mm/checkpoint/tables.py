@@ -91,6 +91,34 @@ _HF_ALIASES = (
     (r'\.mlp\.fc2\.', '.output.dense.'),
 )
 
+# EoMT: masks by queries in the encoder's last layers (mae_mm.MaskHead); transformers' names and those of its own files
+# (tue-mps/eomt), whose encoder is timm's.
+_EOMT: Rows = (
+    ('embeddings.cls_token', 'backbone.cls_token'),
+    ('embeddings.register_tokens', 'backbone.register_tokens'),
+    ('embeddings.position_embeddings.weight', 'backbone.pos_embed'),  # of the patches alone
+    ('embeddings.patch_embeddings.projection.*', 'backbone.patch_embed.projection.*'),
+    *_layers('layers', 'backbone.layers', ln1='norm1.*', ln2='norm2.*', q='attention.q_proj.*', k='attention.k_proj.*',
+             v='attention.v_proj.*', proj='attention.out_proj.*', fc1='mlp.fc1.*', fc2='mlp.fc2.*',
+             gamma_1='layer_scale1.lambda1', gamma_2='layer_scale2.lambda1'),
+    ('layernorm.*', 'backbone.ln1.*'),
+    ('query.weight', 'decode_head.queries'),
+    ('class_predictor.*', 'decode_head.classify.*'),
+    *((f'mask_head.fc{n + 1}.*', f'decode_head.mask_mlp.{2 * n}.*') for n in range(3)),
+    ('upscale_block.block.#.conv?', 'decode_head.upscale.#.conv?'),
+    ('upscale_block.block.#.layernorm2d.*', 'decode_head.upscale.#.norm.*'),
+    ('attn_mask_probs', 'decode_head.masked_shares'),
+)
+_EOMT_OFFICIAL: Rows = (
+    *_ENCODER[:-2], *_LAYER_SCALE,
+    ('reg_token', 'backbone.register_tokens'),
+    ('q.weight', 'decode_head.queries'),
+    ('class_head.*', 'decode_head.classify.*'),
+    ('mask_head.#.*', 'decode_head.mask_mlp.#.*'),
+    ('upscale.#.?', 'decode_head.upscale.#.?'),
+    ('attn_mask_probs', 'decode_head.masked_shares'),
+)
+
 # mmpretrain and mmsegmentation share most names with ours.
 _OWN_LAYER = dict(ln1='ln1.*', ln2='ln2.*', qkv='attn.qkv.*', proj='attn.proj.*', fc1='ffn.layers.0.0.*',
                   fc2='ffn.layers.1.*')
@@ -126,6 +154,11 @@ FORMATS: dict[str, Format] = {
                    _ENCODER + _BEIT,
                    # the prediction of visual tokens, and BEiT v2's second road to it
                    dropped=(_INDEX, r'(cls_pt_)?lm_head\..+', r'mask_token', r'cls_pt_(layers|norm)\..+')),
+    'eomt': Format((('query.weight', 'embeddings.cls_token', 'layers.0.layer_scale1.lambda1'), ), _EOMT,
+                   dropped=(r'criterion\.empty_weight', )),
+    'eomt_official': Format((('q.weight', 'class_head.weight', 'patch_embed.proj.weight'), ), _EOMT_OFFICIAL,
+                            ((r'^network\.', ''), (r'^encoder\.(backbone\.)?', '')),
+                            dropped=(r'criterion\.empty_weight', r'pixel_(mean|std)')),
     'timm': Format(((*_VIT_SIGNATURE, 'blocks.0.ls1.gamma'), ), _ENCODER + _LAYER_SCALE),
     'mae': Format(((*_VIT_SIGNATURE, 'pos_embed'), ), _ENCODER + _DECODER),
     'huggingface': Format((('vit.embeddings.cls_token', 'vit.encoder.layer.0.layernorm_before.weight'), ),
@@ -144,6 +177,7 @@ TARGETS: dict[str, tuple[Rows, str]] = {
     'official': (_ENCODER + _DECODER, '(?!)'),
     'timm': (_ENCODER + _LAYER_SCALE, r'decoder\..+'),
     'huggingface': (_HF, '(?!)'),
+    'eomt': (_EOMT, '(?!)'),
     'mmpretrain': (_MMPRETRAIN, '(?!)'),
     'mmseg': (_OWN_ENCODER + _layers('backbone.layers', 'backbone.layers', gamma_1='gamma_1', gamma_2='gamma_2',
                                      table='attn.relative_position_bias_table') + _SEGMENTOR, r'decoder\..+'),
