@@ -10,5 +10,6 @@ model = dict(
         rel_pos_bias=False, final_norm=True, out_indices=[-1], trainable_layers=trainable_layers),
     neck=None,
     decode_head=dict(
-        _delete_=True, type='mae_mm.LinearHead', in_channels=_base_.width, num_classes=_base_.num_classes, norm_cfg=_base_.norm_cfg),
+        _delete_=True, type='mae_mm.LinearHead', in_channels=_base_.width,
+        num_classes=_base_.num_classes, norm_cfg=_base_.norm_cfg),
     auxiliary_head=None)

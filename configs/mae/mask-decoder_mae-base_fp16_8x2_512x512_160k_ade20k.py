@@ -1,6 +1,6 @@
-"""Masks by queries behind a frozen ViT-B, in three plain layers that read four of its maps, on ADE20K: 160k iterations.
+"""Masks by queries in three plain layers that read four maps of a frozen ViT-B, on ADE20K.
 
-8 x 2 crops of 512 x 512. Not published; not trained by us.
+160k iterations of 8 x 2 crops of 512 x 512. Not published; not trained by us.
 
     tools/dist_train.sh configs/mae/mask-decoder_mae-base_fp16_8x2_512x512_160k_ade20k.py 8
 """

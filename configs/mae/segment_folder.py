@@ -2,8 +2,8 @@
 
     mae-mm train mae/segment_folder --cfg-options data_root=DIR checkpoint=CHECKPOINT head=mask [trainable_layers=0]
 
-head is linear, dpt, segmenter, mask (queries in the last three layers of the encoder) or mask_decoder (queries in three
-layers behind it); trainable_layers=0 freezes the encoder.
+head is linear, dpt, segmenter, mask (queries in the last three layers of the encoder) or mask_decoder (queries in
+three layers behind it); trainable_layers=0 freezes the encoder.
 """
 _base_ = './upernet_folder.py'
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..errors import InputError, listed
 from .facts import Told, told_by
-from .grids import Grid, bias_table_rows, grid_of_index
+from .grids import Grid, bias_table_rows, grid_of_index, square
 from .shapes import check_plain, check_weights
 from .tables import FORMATS, MMPRETRAIN_CLASS_TOKEN, TARGETS, Format, Rows
 
@@ -182,7 +182,7 @@ def _complete_beit(weights: 'OrderedDict[str, Tensor]', grid: Grid | None) -> No
 def _complete_eomt(weights: 'OrderedDict[str, Tensor]') -> None:
     """Give EoMT's weights a position of the class token, zeros, and leave out registers that are none; in place."""
     positions = weights.get('backbone.pos_embed')
-    if positions is not None and positions.dim() in (2, 3) and math.isqrt(positions.shape[-2])**2 == positions.shape[-2]:
+    if positions is not None and (positions.dim() == 2 or positions.dim() == 3 and square(positions.shape[1])):
         weights['backbone.pos_embed'] = F.pad(positions.reshape(1, *positions.shape[-2:]), (0, 0, 1, 0))
     registers = weights.get('backbone.register_tokens')
     if registers is not None and not registers.numel():

@@ -1,4 +1,4 @@
-"""Hooks: exact resuming, buffers in step, a bounded history, masks that fade, a stop where the classes are others."""
+"""Hooks: exact resuming, buffers in step, bounded history, fading masks, a stop at other classes."""
 from collections.abc import Sequence
 from typing import Any
 
@@ -52,7 +52,8 @@ class AnnealMasksHook(Hook):
 
     def __init__(self, begin: float = 1 / 6, end: float = 5 / 6, power: float = .9):
         if not 0 <= begin < end <= 1:
-            raise InputError(f'AnnealMasksHook: begin={begin} and end={end} are shares of the run, the former the lesser')
+            raise InputError(f'AnnealMasksHook: begin={begin} and end={end} are shares of the run, '
+                             'the first of them the lesser')
         self.begin, self.end, self.power = begin, end, power
 
     def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
@@ -60,10 +61,6 @@ class AnnealMasksHook(Hook):
         number = len(model.decode_head.shares)
         done = (runner.iter / runner.max_iters - self.begin) / (self.end - self.begin) * number  # layers
         model.decode_head.set_shares([(1 - min(max(done - i, 0.), 1.))**self.power for i in range(number)])
-
-    def after_train(self, runner: Any) -> None:
-        self.before_train_iter(runner, 0)
-
 
 @HOOKS.register_module()
 class BoundHistoryHook(Hook):

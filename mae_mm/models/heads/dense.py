@@ -34,8 +34,8 @@ class LinearHead(Losses, BaseDecodeHead):
     """Batch norm and a 1x1 convolution of the maps, the protocol for frozen features (DINOv2, arXiv:2304.07193).
 
     mmsegmentation's ``FCNHead`` has a convolution of its own before each norm, or no norm. All maps that the backbone
-    hands out are concatenated; of pairs of a map and a class token (``out_type='featmap+cls_token'``) the token also, at
-    each place.
+    hands out are concatenated; of pairs of a map and a class token (``out_type='featmap+cls_token'``) the token also,
+    at each place.
 
     Args:
         in_channels: of all of these together.

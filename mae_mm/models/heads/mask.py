@@ -24,8 +24,8 @@ from .matching import objects_of, query_losses
 from .upscale import Upscale
 
 FLOOR = 1e-6  # of a class's score, whose logarithm is a logit
-MODE = ("MaskHead without a decoder sends its queries through the encoder's last layers, and needs model.backbone to have "
-        "one negative out_indices (-5 leaves four layers), out_type='featmap+prefix', final_norm=True and "
+MODE = ("MaskHead without a decoder sends its queries through the encoder's last layers, and needs model.backbone to "
+        "have one negative out_indices (-5 leaves four layers), out_type='featmap+prefix', final_norm=True and "
         'rel_pos_bias=False; ')
 
 
@@ -78,19 +78,19 @@ class MaskHead(BaseDecodeHead):
         self.classify = nn.Linear(width, self.num_classes + 1)
         self.mask_mlp = nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.Linear(width, width), nn.GELU(),
                                       nn.Linear(width, width))
-        doublings = max(int(math.log2(backbone.patch_size)) - 2, 1)  # to a quarter of the image's sides, with patches of 16
+        doublings = max(int(math.log2(backbone.patch_size)) - 2, 1)  # patches of 16: to a quarter of the image's sides
         self.upscale = nn.Sequential(*(Upscale(width) for _ in range(doublings)))
         # Of each layer: which share of the queries is kept within its mask.
         self.register_buffer('masked_shares', torch.ones(num_layers))
         self.shares = [1.] * num_layers  # the same, read without waiting for the device
-        self.register_load_state_dict_post_hook(lambda head, _: head.set_shares(head.masked_shares.tolist()))
+        self.register_load_state_dict_post_hook(_read_shares)
         nn.init.normal_(self.queries)
 
     def _make_layers(self, embed_dims: int = 256, num_layers: int = 3, num_heads: int = 8) -> tuple[int, int]:
         backbone, = self.encoder
         if backbone.out_type != 'featmap':
-            raise InputError(f"MaskHead with a decoder reads maps: model.backbone.out_type is {backbone.out_type!r} and "
-                             "not 'featmap'")
+            raise InputError(f'MaskHead with a decoder reads maps: model.backbone.out_type is {backbone.out_type!r} '
+                             "and not 'featmap'")
         self.project = Linear(backbone.embed_dims * len(backbone.out_indices), embed_dims)
         self.layers = nn.ModuleList(EncoderLayer(embed_dims, num_heads) for _ in range(num_layers))
         self.ln1 = nn.LayerNorm(embed_dims, eps=1e-6)
@@ -159,9 +159,12 @@ class MaskHead(BaseDecodeHead):
             raise InputError('MaskHead is connected to no encoder: the segmentor is to be mae_mm.EncoderDecoder')
         if self.decoder is None:
             (maps, prefix), = inputs
-            return torch.cat([prefix, maps.flatten(2).transpose(1, 2)], dim=1), maps.shape[2:]
-        maps = torch.cat(list(inputs), dim=1)
-        return self.project(maps.flatten(2).transpose(1, 2)), maps.shape[2:]
+            tokens = torch.cat([prefix, maps.flatten(2).transpose(1, 2)], dim=1)
+        else:
+            maps = torch.cat(list(inputs), dim=1)
+            tokens = self.project(maps.flatten(2).transpose(1, 2))
+        h, w = maps.shape[2:]
+        return tokens, (h, w)
 
     def _layer(self, i: int, tokens: Tensor, mask: Tensor | None, padding: Tensor | None) -> Tensor:
         if self.decoder is not None:
@@ -196,6 +199,10 @@ class MaskHead(BaseDecodeHead):
         mask = tokens.new_zeros(len(tokens), 1, tokens.shape[1], tokens.shape[1])
         mask[:, 0, :self.num_queries, -outside.shape[2]:].masked_fill_(outside, -math.inf)
         return mask
+
+
+def _read_shares(head: MaskHead, _: Any) -> None:
+    head.set_shares(head.masked_shares.tolist())
 
 
 def _check_encoder(backbone: MAE, num_layers: int) -> None:

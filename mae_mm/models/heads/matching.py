@@ -82,7 +82,8 @@ def assign(costs: Tensor) -> tuple[Tensor, Tensor]:
     What is not finite is matched last: the loss tells of it.
     """
     from scipy.optimize import linear_sum_assignment  # slow to import
-    rows, columns = linear_sum_assignment(torch.nan_to_num(costs.double(), nan=1e30, posinf=1e30, neginf=-1e30).numpy())
+    finite = torch.nan_to_num(costs.double(), nan=1e30, posinf=1e30, neginf=-1e30)
+    rows, columns = linear_sum_assignment(finite.numpy())
     return torch.from_numpy(rows), torch.from_numpy(columns)
 
 

@@ -1,5 +1,4 @@
 """Patches at a higher resolution, for masks."""
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -19,8 +18,10 @@ class Upscale(nn.Module):
     def forward(self, maps: Tensor) -> Tensor:
         """``(B, h, w, C)`` to ``(B, 2h, 2w, C)``."""
         _, h, w, C = maps.shape
+        bias = self.conv1.bias
+        assert bias is not None
         weight = self.conv1.weight.permute(2, 3, 1, 0).reshape(4 * C, C)  # of a patch's four pixels
-        pixels = F.linear(maps, weight, self.conv1.bias.repeat(4)).view(-1, h, w, 2, 2, C)
+        pixels = F.linear(maps, weight, bias.repeat(4)).view(-1, h, w, 2, 2, C)
         pixels = F.gelu(pixels.transpose(2, 3).reshape(-1, 2 * h, 2 * w, C))
         mixed = self.conv2(pixels.permute(0, 3, 1, 2))
         return self.norm(mixed.permute(0, 2, 3, 1))
