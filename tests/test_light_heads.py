@@ -1,8 +1,19 @@
 """Heads for a plain encoder: trained, tested, exported; a linear one, and those of mmsegmentation."""
 import pytest
+import torch
+from mmengine.registry import init_default_scope
+from mmseg.models.segmentors import EncoderDecoder as PeerSegmentor
+from mmseg.registry import MODELS
+
+import mae_mm
+from mae_mm.apis.exporting import Exportable, export_model
+from mae_mm.apis.objects import find_objects
+from mae_mm.config.hardware import fit_to_hardware
+from mae_mm.config.reading import read_config
 
 from .conftest import run_inside
-from .scene_tools import TEST, TRAIN, arguments
+from .peers import randomise
+from .scene_tools import TEST, TINY, TRAIN, arguments
 
 HEADS = ['linear', 'dpt', 'segmenter', 'mask', 'mask_decoder']
 FOLDER = 'mae/segment_folder'
@@ -14,3 +25,80 @@ def test_a_folder_is_trained_on_and_tested(head, folder, tmp_path):
     options = [option for option in options if not str(option).startswith('head_channels')]
     assert run_inside(TRAIN, FOLDER, *options) == 0
     assert run_inside(TEST, FOLDER, tmp_path / 'w/iter_2.pth', '--tta', *options) == 0
+
+
+def built(head, size=(32, 48)):
+    """The folder's config as the smallest model, in eval mode, whose every part has a say in the output."""
+    idle = {'head_channels', *(['depth'] if head in ('linear', 'segmenter', 'mask') else []),
+            *(['width'] if head == 'mask' else [])}
+    options = {key: value for key, value in TINY.items() if key not in idle}
+    cfg = read_config(FOLDER, {**options, 'head': head, 'model.decode_head.num_classes': 3, 'crop_size': size})
+    fit_to_hardware(cfg, 'none')
+    init_default_scope(cfg.default_scope)
+    model = MODELS.build(cfg.model).eval()
+    randomise(model)
+    if head.startswith('mask'):
+        model.decode_head.set_shares([0.] * 3)
+    return model
+
+
+@pytest.mark.parametrize('head, kind', [(head, 'pt2') for head in HEADS] + [('mask', 'onnx')])
+def test_any_size_is_exported(head, kind, tmp_path):
+    model = Exportable(built(head))
+    assert model(torch.rand(1, 3, 32, 48) * 255).std() > 1e-3
+    if (head, kind) == ('dpt', 'pt2'):
+        with pytest.raises(mae_mm.InputError, match='of DPTHead is not the same for all sizes'):
+            export_model(model, str(tmp_path / 'any.pt2'), dynamic=True)
+    assert export_model(model, str(tmp_path / f'any.{kind}'), dynamic=head != 'dpt') < 1e-4
+
+
+@torch.no_grad()
+@pytest.mark.parametrize('head', HEADS)
+def test_sliding_windows_are_mmsegs(head):
+    """Of mmseg's segmentor, which runs one window after another, with our parts."""
+    model, peer = built(head), built(head)
+    peer.__class__ = PeerSegmentor
+    images = torch.randn(2, 3, 40, 80)
+    metas = [dict(ori_shape=(40, 80), img_shape=(40, 80), pad_shape=(40, 80), padding_size=[0] * 4)] * 2
+    expected = peer.inference(images, metas)
+    assert expected.std() > 1e-3
+    torch.testing.assert_close(model.inference(images, metas), expected, rtol=0, atol=1e-5)
+
+
+@torch.no_grad()
+def test_the_linear_head_is_a_norm_and_a_matrix():
+    init_default_scope('mmseg')
+    head = MODELS.build(dict(type='mae_mm.LinearHead', in_channels=24, num_classes=5, norm_cfg=dict(type='BN')))
+    randomise(head)
+    pairs = [(torch.randn(2, 6, 3, 4), torch.randn(2, 6)) for _ in range(2)]
+    pixels = torch.cat([part for maps, token in pairs for part in (maps, token[:, :, None, None].expand_as(maps))], dim=1)
+    pixels = pixels.permute(0, 2, 3, 1).flatten(0, 2)
+    for training in (False, True):
+        head.train(training)
+        mean, var = (pixels.mean(0), pixels.var(0, correction=0)) if training else (
+            head.norm.running_mean, head.norm.running_var)
+        normed = (pixels - mean) / (var + head.norm.eps).sqrt() * head.norm.weight + head.norm.bias
+        expected = normed @ head.conv_seg.weight.flatten(1).t() + head.conv_seg.bias
+        torch.testing.assert_close(head(pairs).permute(0, 2, 3, 1).flatten(0, 2), expected, rtol=0, atol=1e-5)
+    assert head.dropout is None
+
+
+@pytest.mark.parametrize('head', ['DPTHead', 'SegmenterMaskTransformerHead'])
+def test_mmsegs_heads_are_mmsegs(head):
+    ours, peer = MODELS.get(f'mae_mm.{head}'), MODELS.get(f'mmseg.{head}')
+    assert issubclass(ours, peer) and ours.forward is peer.forward
+
+
+def test_objects_of_photographs(folder, tmp_path):
+    options = arguments(folder, tmp_path / 'w', head='mask')
+    options = [option for option in options if not str(option).startswith('head_channels')]
+    assert run_inside(TRAIN, FOLDER, *options) == 0
+    model = mae_mm.load(tmp_path / 'w/iter_2.pth')
+    for found in find_objects(model, folder / 'images', threshold=0., progress=False):
+        assert found.masks.shape[1:] == (64, 80) and found.masks.dtype == torch.bool
+        assert len(found.scores) == 50 and (found.scores.diff() <= 0).all() and found.classes.max() < 3
+    whole = find_objects(model, folder / 'images/00.jpg', kind='panoptic', threshold=0., visible=0.)
+    assert whole[0].ids.shape == (64, 80) and whole[0].ids.max() < len(whole[0].classes)
+    assert model.features(folder / 'images/00.jpg').shape == (1, 16)
+    with pytest.raises(mae_mm.InputError, match="kind='boxes' is none of instances, panoptic"):
+        find_objects(model, folder / 'images', kind='boxes')

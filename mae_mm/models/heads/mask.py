@@ -139,7 +139,7 @@ class MaskHead(BaseDecodeHead):
         """
         tokens, grid = self._tokens(inputs)
         num_before = tokens.shape[1] - grid[0] * grid[1] + self.num_queries
-        tokens = torch.cat([self.queries.to(tokens.dtype).expand(len(tokens), -1, -1), tokens], dim=1)  # B N C
+        tokens = torch.cat([self.queries.to(tokens.dtype).expand(tokens.shape[0], -1, -1), tokens], dim=1)  # B N C
         padding = None
         if sizes is not None:
             padding = patches_beyond(sizes, grid, self.encoder[0].patch_size, tokens.device)
