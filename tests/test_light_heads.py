@@ -7,24 +7,66 @@ from mmseg.registry import MODELS
 
 import mae_mm
 from mae_mm.apis.exporting import Exportable, export_model
+from mae_mm.apis.inspecting import inspect_checkpoint
 from mae_mm.apis.objects import find_objects
 from mae_mm.config.hardware import fit_to_hardware
 from mae_mm.config.reading import read_config
 
 from .conftest import run_inside
 from .peers import randomise
-from .scene_tools import TEST, TINY, TRAIN, arguments
+from .scene_tools import TEST, TINY, TRAIN, arguments, split_up
 
 HEADS = ['linear', 'dpt', 'segmenter', 'mask', 'mask_decoder']
 FOLDER = 'mae/segment_folder'
 
 
+def folder_arguments(folder, work_dir, head):
+    options = arguments(folder, work_dir, head=head, trainable_layers=0)
+    return [option for option in options if not str(option).startswith('head_channels')]
+
+
 @pytest.mark.parametrize('head', HEADS)
-def test_a_folder_is_trained_on_and_tested(head, folder, tmp_path):
-    options = arguments(folder, tmp_path / 'w', head=head, trainable_layers=0)
-    options = [option for option in options if not str(option).startswith('head_channels')]
+def test_a_folder_is_trained_on(head, folder, tmp_path):
+    options = folder_arguments(folder, tmp_path / 'w', head)
     assert run_inside(TRAIN, FOLDER, *options) == 0
-    assert run_inside(TEST, FOLDER, tmp_path / 'w/iter_2.pth', '--tta', *options) == 0
+    assert 'mIoU' in next((tmp_path / 'w').glob('*/vis_data/scalars.json')).read_text()
+    if head == 'mask':
+        assert run_inside(TEST, FOLDER, tmp_path / 'w/iter_2.pth', '--tta', *options) == 0
+        check_objects(mae_mm.load(tmp_path / 'w/iter_2.pth'), folder)
+
+
+def check_objects(model, folder):
+    for found in find_objects(model, folder / 'images', threshold=0., progress=False):
+        assert found.masks.shape[1:] == (64, 80) and found.masks.dtype == torch.bool
+        assert len(found.scores) == 50 and (found.scores.diff() <= 0).all() and found.classes.max() < 3
+    whole, = find_objects(model, folder / 'images/00.jpg', kind='panoptic', threshold=0., visible=0.)
+    assert whole.ids.shape == (64, 80) and whole.ids.max() < len(whole.classes)
+    assert model.features(folder / 'images/00.jpg').shape == (1, 16)
+    with pytest.raises(mae_mm.InputError, match="kind='boxes' is none of instances, panoptic"):
+        find_objects(model, folder / 'images', kind='boxes')
+
+
+@pytest.mark.parametrize('head', HEADS)
+def test_camvids_configs_train_on_whatever_is_there(head, folder, tmp_path):
+    split_up(folder, labels='annotations')
+    settings = {'data_root': folder, 'crop_size': '64,64', 'model.test_cfg.stride': '48,48', 'max_iters': 2,
+                'batch_size': 2, **{
+        f'{loader}_dataloader.{key}': value for loader in ('train', 'val') for key, value in (
+            ('num_workers', 0), ('persistent_workers', False))}}
+    config = f'mae/{head.replace("_", "-")}_mae-tiny_1x8_256x256_400_camvid'
+    assert run_inside(TRAIN, config, '--work-dir', tmp_path / 'w', '--cfg-options',
+                      *(f'{key}={value}' for key, value in settings.items())) == 0
+    assert 'mIoU' in next((tmp_path / 'w').glob('*/vis_data/scalars.json')).read_text()
+
+
+@pytest.mark.parametrize('head', HEADS)
+def test_inspect_knows_the_head(head, tmp_path):
+    cfg = read_config(FOLDER, {'head': head, 'crop_size': (64, 64), 'model.decode_head.num_classes': 2})
+    init_default_scope(cfg.default_scope)
+    fit_to_hardware(cfg, 'none')
+    torch.save(MODELS.build(cfg.model).state_dict(), tmp_path / 'a.pth')
+    assert inspect_checkpoint(str(tmp_path / 'a.pth'))['config'] == (
+        f'mae/segment_folder --cfg-options head={head} crop_size=64,64')
 
 
 def built(head, size=(32, 48)):
@@ -42,7 +84,8 @@ def built(head, size=(32, 48)):
     return model
 
 
-@pytest.mark.parametrize('head, kind', [(head, 'pt2') for head in HEADS] + [('mask', 'onnx')])
+@pytest.mark.parametrize('head, kind', [
+    ('dpt', 'pt2'), ('segmenter', 'pt2'), ('mask', 'onnx'), ('mask_decoder', 'pt2')])
 def test_any_size_is_exported(head, kind, tmp_path):
     model = Exportable(built(head))
     assert model(torch.rand(1, 3, 32, 48) * 255).std() > 1e-3
@@ -71,7 +114,8 @@ def test_the_linear_head_is_a_norm_and_a_matrix():
     head = MODELS.build(dict(type='mae_mm.LinearHead', in_channels=24, num_classes=5, norm_cfg=dict(type='BN')))
     randomise(head)
     pairs = [(torch.randn(2, 6, 3, 4), torch.randn(2, 6)) for _ in range(2)]
-    pixels = torch.cat([part for maps, token in pairs for part in (maps, token[:, :, None, None].expand_as(maps))], dim=1)
+    pixels = torch.cat([part for maps, token in pairs
+                        for part in (maps, token[:, :, None, None].expand_as(maps))], dim=1)
     pixels = pixels.permute(0, 2, 3, 1).flatten(0, 2)
     for training in (False, True):
         head.train(training)
@@ -87,18 +131,3 @@ def test_the_linear_head_is_a_norm_and_a_matrix():
 def test_mmsegs_heads_are_mmsegs(head):
     ours, peer = MODELS.get(f'mae_mm.{head}'), MODELS.get(f'mmseg.{head}')
     assert issubclass(ours, peer) and ours.forward is peer.forward
-
-
-def test_objects_of_photographs(folder, tmp_path):
-    options = arguments(folder, tmp_path / 'w', head='mask')
-    options = [option for option in options if not str(option).startswith('head_channels')]
-    assert run_inside(TRAIN, FOLDER, *options) == 0
-    model = mae_mm.load(tmp_path / 'w/iter_2.pth')
-    for found in find_objects(model, folder / 'images', threshold=0., progress=False):
-        assert found.masks.shape[1:] == (64, 80) and found.masks.dtype == torch.bool
-        assert len(found.scores) == 50 and (found.scores.diff() <= 0).all() and found.classes.max() < 3
-    whole = find_objects(model, folder / 'images/00.jpg', kind='panoptic', threshold=0., visible=0.)
-    assert whole[0].ids.shape == (64, 80) and whole[0].ids.max() < len(whole[0].classes)
-    assert model.features(folder / 'images/00.jpg').shape == (1, 16)
-    with pytest.raises(mae_mm.InputError, match="kind='boxes' is none of instances, panoptic"):
-        find_objects(model, folder / 'images', kind='boxes')

@@ -14,7 +14,7 @@ from mmseg.structures import SegDataSample
 from torch import nn
 
 from mae_mm import InputError, MaskHead
-from mae_mm.checkpoint import export, load_weights
+from mae_mm.checkpoint import load_weights
 from mae_mm.checkpoint.loading import load_into
 from mae_mm.engine import AnnealMasksHook
 from mae_mm.models.heads import matching
@@ -132,11 +132,12 @@ def test_weights_go_back_to_transformers(eomt, tmp_path):
     model = segmentor()
     model.load_state_dict(ours.state_dict())
     model.backbone.pos_embed.data[:, 0] = .3  # the class token's position, which theirs does not have
-    exported, aside = export(model.state_dict(), 'eomt')
-    assert not aside
-    again = transformers.EomtForUniversalSegmentation(peer.config)
-    missing, unexpected = again.load_state_dict(exported, strict=False)
-    assert missing == ['criterion.empty_weight'] and not unexpected
+    torch.save(dict(state_dict=model.state_dict(), meta=dict(dataset_meta=dict(classes=tuple('abcde')))),
+               tmp_path / 'ours.pth')
+    assert run_inside('convert', tmp_path / 'ours.pth', tmp_path / 'hf', '--to', 'huggingface', '--num-heads', 2) == 0
+    again = transformers.EomtForUniversalSegmentation.from_pretrained(tmp_path / 'hf')
+    assert again.config.id2label == dict(enumerate('abcde')) and again.config.num_blocks == peer.config.num_blocks
+    assert torch.equal(again.criterion.empty_weight, torch.tensor([1.] * CLASSES + [.1]))
     images, _ = labelled()
     set_shares(again.eval(), model.eval(), 0.)
     masks, scores = model.decode_head.predict_queries(model.extract_feat(images))
@@ -184,7 +185,8 @@ def test_a_folder_of_transformers_is_converted_and_inspected(eomt, tmp_path, cap
     again = load_weights(str(tmp_path / 'whole.pth'))
     assert again.keys() == ours.state_dict().keys()
     assert run_inside('inspect', folder) == 0
-    assert 'eomt' in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert 'eomt' in out
 
 
 @torch.no_grad()

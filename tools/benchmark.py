@@ -34,10 +34,10 @@ except ImportError as error:
 
 import torch
 from benchmark_bias import bias
+from benchmark_heads import NAMES, heads
 from benchmark_loader import loader
 from benchmark_pretrain import pretrain
 from benchmark_runs import checks, save
-from benchmark_heads import NAMES, heads
 from benchmark_segment import segment
 from benchmark_train import train
 

@@ -76,14 +76,15 @@ def heads(args: argparse.Namespace) -> None:
         mib = {name: device.peak_mib(step) - held for name, step in training.items()}
     else:
         mib = {name: peak_mib(case, True) for name, case in cases.items()}
-    print(f'{"":14}{"params":>9}{"GFLOP":>9}{"of head":>9}{"ms":>9}{"of head":>9}{"times":>7}{"step ms":>9}{"times":>7}'
-          f'{"MiB":>8}')
+    print(f'{"":14}{"params":>9}{"GFLOP":>9}{"of head":>9}{"ms":>9}{"of head":>9}{"times":>7}{"step ms":>9}'
+          f'{"times":>7}{"MiB":>8}')
     results = {BACKBONE: dict(seconds=seconds[BACKBONE], flops=flops[BACKBONE])}
     print(f'{BACKBONE:14}{_millions(plain):8.1f}M{flops[BACKBONE] / 1e9:9.1f}{"":9}{seconds[BACKBONE] * 1000:9.1f}')
     for name in cases:
         more = flops[name] - flops[BACKBONE], seconds[name] - seconds[BACKBONE]
-        results[name] = dict(seconds=seconds[name], flops=flops[name], train_seconds=train_seconds[name], mib=mib[name],
-                             head_parameters=_millions(models[name]) - _millions(models[name].backbone))
+        results[name] = dict(
+            seconds=seconds[name], flops=flops[name], train_seconds=train_seconds[name], mib=mib[name],
+            head_parameters=_millions(models[name]) - _millions(models[name].backbone))
         print(f'{name:14}{results[name]["head_parameters"]:8.1f}M{flops[name] / 1e9:9.1f}{more[0] / 1e9:9.1f}'
               f'{seconds[name] * 1000:9.1f}{more[1] * 1000:9.1f}{seconds[peer] / seconds[name]:7.2f}'
               f'{train_seconds[name] * 1000:9.1f}{train_seconds[peer] / train_seconds[name]:7.2f}{mib[name]:8.0f}')

@@ -216,6 +216,6 @@ def _difference(model: Exportable, function: Function, shape: tuple[int, ...]) -
     try:
         found = function(images)
     except AssertionError as error:  # a guard of torch.export: mmseg's DPTHead asks whether two maps are of one size
-        raise InputError(f'the program of {type(model.model.decode_head).__name__} is not the same for all sizes; export '
-                         'it to .onnx, or for one size') from error
+        raise InputError(f'the program of {type(model.model.decode_head).__name__} is not the same for all sizes; '
+                         'export it to .onnx, or for one size') from error
     return float((expected - found).abs().max()) if expected.shape == found.shape else math.inf

@@ -14,8 +14,9 @@ from ..errors import InputError, listed
 from .facts import Told, told_by
 from .grids import Grid, bias_table_rows, grid_of_index, square
 from .shapes import check_plain, check_weights
-from .tables import FORMATS, MMPRETRAIN_CLASS_TOKEN, TARGETS, Format, Rows
+from .tables import EOMT, FORMATS, MMPRETRAIN_CLASS_TOKEN, TARGETS, Format, Rows
 
+QUERIES = 'decode_head.queries'  # which a head of masks has
 ABSURD_PATCHES = 2**16  # more than any image of this field has
 
 
@@ -226,10 +227,11 @@ def export(weights: Mapping[str, Tensor], target: str) -> 'tuple[OrderedDict[str
     check_plain(full)
     check_weights(full)
     rows, left_out = TARGETS[target]
-    if target in ('huggingface', 'eomt'):
+    if target == 'huggingface':
         split_attention(full)
-    if target == 'eomt':
-        _shorten_eomt(full)
+        if QUERIES in full:
+            rows = EOMT
+            _shorten_eomt(full)
     if target == 'mmpretrain' and 'backbone.fc_norm.weight' not in full:
         rows = MMPRETRAIN_CLASS_TOKEN + rows
     back = tuple((ours, theirs) for theirs, ours in rows)

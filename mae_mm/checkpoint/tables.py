@@ -93,7 +93,7 @@ _HF_ALIASES = (
 
 # EoMT: masks by queries in the encoder's last layers (mae_mm.MaskHead); transformers' names and those of its own files
 # (tue-mps/eomt), whose encoder is timm's.
-_EOMT: Rows = (
+EOMT: Rows = (
     ('embeddings.cls_token', 'backbone.cls_token'),
     ('embeddings.register_tokens', 'backbone.register_tokens'),
     ('embeddings.position_embeddings.weight', 'backbone.pos_embed'),  # of the patches alone
@@ -154,7 +154,7 @@ FORMATS: dict[str, Format] = {
                    _ENCODER + _BEIT,
                    # the prediction of visual tokens, and BEiT v2's second road to it
                    dropped=(_INDEX, r'(cls_pt_)?lm_head\..+', r'mask_token', r'cls_pt_(layers|norm)\..+')),
-    'eomt': Format((('query.weight', 'embeddings.cls_token', 'layers.0.layer_scale1.lambda1'), ), _EOMT,
+    'eomt': Format((('query.weight', 'embeddings.cls_token', 'layers.0.layer_scale1.lambda1'), ), EOMT,
                    dropped=(r'criterion\.empty_weight', )),
     'eomt_official': Format((('q.weight', 'class_head.weight', 'patch_embed.proj.weight'), ), _EOMT_OFFICIAL,
                             ((r'^network\.', ''), (r'^encoder\.(backbone\.)?', '')),
@@ -177,7 +177,6 @@ TARGETS: dict[str, tuple[Rows, str]] = {
     'official': (_ENCODER + _DECODER, '(?!)'),
     'timm': (_ENCODER + _LAYER_SCALE, r'decoder\..+'),
     'huggingface': (_HF, '(?!)'),
-    'eomt': (_EOMT, '(?!)'),
     'mmpretrain': (_MMPRETRAIN, '(?!)'),
     'mmseg': (_OWN_ENCODER + _layers('backbone.layers', 'backbone.layers', gamma_1='gamma_1', gamma_2='gamma_2',
                                      table='attn.relative_position_bias_table') + _SEGMENTOR, r'decoder\..+'),

@@ -29,7 +29,7 @@ def check_shapes(cfg: Config) -> None:
     given = backbone.get('out_indices', -1)
     outputs = len(given) if isinstance(given, (list, tuple)) else 1
     if neck.get('type') == 'Feature2Pyramid':
-        _compare('model.neck.embed_dim', neck.get('embed_dim'), width)
+        _compare('model.neck.embed_dim', neck.get('embed_dim'), width, f'is {width} wide')
         rescales = neck.get('rescales')
         if rescales is not None and len(rescales) != outputs:
             raise InputError(f'model.neck.rescales={rescales} are for {len(rescales)} maps, and '
@@ -47,8 +47,12 @@ def check_shapes(cfg: Config) -> None:
         several = isinstance(channels, (list, tuple))
         if several and len(channels) != len(places):
             raise InputError(f'model.{name}.in_channels={channels} are {len(channels)}, and in_index={places}')
+        if head.get('type') == 'mae_mm.LinearHead':  # all that is handed out
+            parts = outputs * (1 + (backbone.get('out_type') == 'featmap+cls_token'))
+            _compare(f'model.{name}.in_channels', channels, width and width * parts, f'gives {parts} parts of {width}')
+            continue
         for value in channels if several else [channels]:
-            _compare(f'model.{name}.in_channels', value, width)
+            _compare(f'model.{name}.in_channels', value, width, f'is {width} wide')
 
 
 def _heads(model: ConfigDict) -> Iterator[tuple[str, ConfigDict]]:
@@ -58,6 +62,6 @@ def _heads(model: ConfigDict) -> Iterator[tuple[str, ConfigDict]]:
             yield name, head
 
 
-def _compare(path: str, value: Any, width: int | None) -> None:
+def _compare(path: str, value: Any, width: int | None, told: str) -> None:
     if value is not None and width is not None and value != width:
-        raise InputError(f'{path}={value}, and the backbone is {width} wide (model.backbone.embed_dims or arch)')
+        raise InputError(f'{path}={value}, and the backbone {told} (model.backbone.embed_dims or arch)')
