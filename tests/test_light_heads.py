@@ -11,6 +11,7 @@ from mae_mm.apis.inspecting import inspect_checkpoint
 from mae_mm.apis.objects import find_objects
 from mae_mm.config.hardware import fit_to_hardware
 from mae_mm.config.reading import read_config
+from mae_mm.config.shapes import check_shapes
 
 from .conftest import run_inside
 from .peers import randomise
@@ -131,3 +132,16 @@ def test_the_linear_head_is_a_norm_and_a_matrix():
 def test_mmsegs_heads_are_mmsegs(head):
     ours, peer = MODELS.get(f'mae_mm.{head}'), MODELS.get(f'mmseg.{head}')
     assert issubclass(ours, peer) and ours.forward is peer.forward
+
+
+@pytest.mark.parametrize('options, says', [
+    ({'head': 'masks'}, "head='masks' is none of linear, dpt, segmenter, mask, mask_decoder"),
+    ({'head': 'dpt', 'model.backbone.out_type': 'featmap'}, "out_type='featmap', and model.decode_head reads "
+                                                            "'featmap\\+cls_token'"),
+    ({'head': 'segmenter', 'model.backbone.out_type': 'featmap+prefix'}, "reads 'featmap'"),
+    ({'head': 'linear', 'model.backbone.out_type': 'featmap+cls_token'}, 'the backbone gives 384 channels'),
+    ({'head': 'mask', 'class_weight': 'frequency'}, "'class_weight' changes no setting"),
+])
+def test_heads_and_backbones_that_do_not_fit(options, says):
+    with pytest.raises(mae_mm.InputError, match=says):
+        check_shapes(read_config(FOLDER, options))

@@ -28,6 +28,8 @@ heads = dict(
     mask=(dict(out_indices=[-4], out_type='featmap+prefix'), queries),
     mask_decoder=(dict(out_indices=four, norm_outputs=True), dict(
         queries, decoder=dict(embed_dims=width, num_layers=3, num_heads=num_heads))))
+if head not in heads:
+    raise ValueError(f'head={head!r} is none of {", ".join(heads)}')
 backbone, decode_head = heads[head]
 model = dict(
     backbone=dict(rel_pos_bias=False, final_norm=True, trainable_layers=trainable_layers, **backbone),
