@@ -348,6 +348,23 @@ def test_padding_is_neither_looked_at_nor_learnt(build):
     torch.testing.assert_close(first[0][..., :12, :12], second[0][..., :12, :12], rtol=0, atol=1e-5)
 
 
+@pytest.mark.parametrize('build', [segmentor, behind])
+def test_mixed_precision_and_recomputed_layers(build):
+    model, (images, labels) = build(with_cp=True) if build is behind else segmentor(
+        {**IN_ENCODER, 'with_cp': True}), labelled()
+    model.train()
+    losses = []
+    for dtype in (torch.float32, torch.bfloat16):
+        torch.manual_seed(0)
+        with torch.autocast('cpu', torch.bfloat16, enabled=dtype is torch.bfloat16):
+            loss = sum(model.loss(images, samples(labels)).values())
+        loss.backward()
+        losses.append(loss.item())
+        assert loss.dtype == torch.float32
+        assert all(p.grad is None or p.grad.isfinite().all() for p in model.parameters())
+    assert losses[1] == pytest.approx(losses[0], rel=.03)
+
+
 def test_a_frozen_encoder_stays_as_it_is():
     model, (images, labels) = behind(trainable_layers=0).train(), labelled()
     sum(model.loss(images, samples(labels)).values()).backward()

@@ -42,7 +42,8 @@ def check_shapes(cfg: Config) -> None:
     for name, head in _heads(model):
         read, out_type = READ.get(str(head.get('type')).rpartition('.')[2], (MAPS, )), backbone.get('out_type', MAPS)
         if name != 'head' and out_type not in read:
-            raise InputError(f'model.backbone.out_type={out_type!r}, and model.{name} reads {" or ".join(map(repr, read))}')
+            raise InputError(f'model.backbone.out_type={out_type!r}, and model.{name} reads '
+                             + ' or '.join(map(repr, read)))
         places = head.get('in_index', -1)
         places = places if isinstance(places, (list, tuple)) else [places]
         wrong = [place for place in places if not isinstance(place, int) or not -outputs <= place < outputs]

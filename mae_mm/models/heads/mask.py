@@ -126,8 +126,9 @@ class MaskHead(BaseDecodeHead):
         sizes = [tuple(sample.img_shape) for sample in batch_data_samples]
         padded = any(size != tuple(labels.shape[1:]) for size in sizes)
         objects = [objects_of(label, self.ignore_index) for label in labels]
-        parts = [query_losses(masks, scores, objects, self.num_points)
-                 for masks, scores in self._predictions(inputs, sizes if padded else None)]
+        predictions = self._predictions(inputs, sizes if padded else None)
+        with torch.autocast(labels.device.type, enabled=False):  # sums over thousands of points
+            parts = [query_losses(masks, scores, objects, self.num_points) for masks, scores in predictions]
         return {name: torch.stack([part[name] for part in parts]).sum() for name in parts[0]}
 
     def _predictions(self, inputs: Sequence[Any], sizes: Sequence[tuple[int, int]] | None = None
