@@ -1,4 +1,6 @@
 """Heads for a plain encoder: trained, tested, exported; a linear one, and those of mmsegmentation."""
+import contextlib
+
 import pytest
 import torch
 from mmengine.registry import init_default_scope
@@ -9,6 +11,7 @@ import mae_mm
 from mae_mm.apis.exporting import Exportable, export_model
 from mae_mm.apis.inspecting import inspect_checkpoint
 from mae_mm.apis.objects import find_objects
+from mae_mm.config import settle
 from mae_mm.config.hardware import fit_to_hardware
 from mae_mm.config.reading import read_config
 from mae_mm.config.shapes import check_shapes
@@ -132,6 +135,14 @@ def test_the_linear_head_is_a_norm_and_a_matrix():
 def test_mmsegs_heads_are_mmsegs(head):
     ours, peer = MODELS.get(f'mae_mm.{head}'), MODELS.get(f'mmseg.{head}')
     assert issubclass(ours, peer) and ours.forward is peer.forward
+
+
+@pytest.mark.parametrize('head, side, refused', [('dpt', 32, True), ('dpt', 48, False), ('linear', 16, True),
+                                                 ('linear', 32, False), ('mask', 16, False)])
+def test_a_norm_of_one_value_is_refused(head, side, refused, folder):
+    cfg = read_config(FOLDER, {'head': head, 'crop_size': (side, side), 'batch_size': 1, 'data_root': str(folder)})
+    with pytest.raises(mae_mm.InputError, match='needs two images') if refused else contextlib.nullcontext():
+        settle(cfg, ('train_dataloader', 'val_dataloader'))
 
 
 @pytest.mark.parametrize('options, says', [
