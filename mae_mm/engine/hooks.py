@@ -43,7 +43,7 @@ class AnnealMasksHook(Hook):
     """Lets the queries of a :class:`~mae_mm.models.MaskHead` attend beyond their masks by and by, layer after layer.
 
     The share of the queries that is kept within its mask falls from 1 to 0 for the first of the layers, then for the
-    next (EoMT, arXiv:2503.19108, section 3.3, whose power is 0.9).
+    next (EoMT, arXiv:2503.19108, whose power is 0.9).
 
     Args:
         begin: the share of the run after which the first layer's begins to fall.
