@@ -29,6 +29,23 @@ def layer_places(indices: int | Sequence[int], depth: int) -> list[int]:
     return [place % depth for place in places]
 
 
+OUT_TYPES = ('featmap', 'featmap+cls_token', 'featmap+prefix', 'cls_token', 'avg_featmap')  # what a backbone returns
+
+
+def output_places(out_indices: int | Sequence[int], out_type: str, depth: int) -> list[int]:
+    """The layers whose outputs a backbone returns as an ``out_type``, counted from 0.
+
+    Raises:
+        ValueError: an unknown type, pooled tokens of others than the last layer; see :func:`layer_places`.
+    """
+    places = layer_places(out_indices, depth)
+    if out_type not in OUT_TYPES:
+        raise InputError(f'out_type={out_type!r} is not one of {", ".join(OUT_TYPES)}')
+    if not out_type.startswith('featmap') and places != [depth - 1]:
+        raise InputError(f'out_type={out_type!r} works on the last layer only, not on out_indices={out_indices}')
+    return places
+
+
 class LayerAccess:
     """What a backbone lets one see of its layers."""
     num_prefix_tokens = 1  # before the patches: the class token

@@ -15,7 +15,7 @@ from ..checkpoint.loading import initialise_backbone
 from ..errors import InputError
 from ..registry import MODELS
 from . import position
-from .access import LayerAccess, layer_places
+from .access import LayerAccess, output_places
 from .architectures import rising_rates, sides_of, sizes_of
 from .attention import Bias
 from .bias_cache import BiasCache
@@ -27,9 +27,7 @@ from .patches import patches_beyond, take_patches
 from .position import Grid
 from .tracing import exporting
 
-# What is returned -> the tokens of the last layer that it is made of.
-OUT_TYPES = {'featmap': ALL, 'featmap+cls_token': ALL, 'featmap+prefix': ALL, 'cls_token': slice(0, 1),
-             'avg_featmap': slice(1, None)}
+POOLED = {'cls_token': slice(0, 1), 'avg_featmap': slice(1, None)}  # which of the last layer's tokens are pooled
 
 
 @MODELS.register_module()
@@ -97,7 +95,7 @@ class MAE(LayerAccess, OnGrid):
         self.rel_pos_bias, self.with_cp = rel_pos_bias, with_cp
         self.out_type, self.norm_outputs = out_type, norm_outputs
         self.grid = self.grid_of(*sides_of(img_size))
-        self.out_indices = self._checked_outputs(out_indices)
+        self.out_indices = output_places(out_indices, out_type, num_layers)
 
         self.patch_embed = PatchEmbed(in_channels, embed_dims, patch_size)
         self.cls_token = nn.Parameter(torch.zeros(1, 1, embed_dims))
@@ -126,15 +124,6 @@ class MAE(LayerAccess, OnGrid):
                              'data_preprocessor.test_cfg.size_divisor')
         return height // p, width // p
 
-    def _checked_outputs(self, out_indices: int | Sequence[int]) -> list[int]:
-        indices = layer_places(out_indices, self.num_layers)
-        if self.out_type not in OUT_TYPES:
-            raise InputError(f'out_type={self.out_type!r} is not one of {", ".join(OUT_TYPES)}')
-        if not self.out_type.startswith('featmap') and indices != [self.num_layers - 1]:
-            raise InputError(f'out_type={self.out_type!r} works on the last layer only, not on '
-                             f'out_indices={out_indices}')
-        return indices
-
     def forward(self, images: Tensor, sizes: Sequence[tuple[int, int]] | None = None) -> tuple:
         """``(B, channels, H, W)`` images to a ``(B, C, h, w)`` map for each of ``out_indices``.
 
@@ -154,8 +143,8 @@ class MAE(LayerAccess, OnGrid):
         """What :meth:`forward` returns; biases are given, so that it compiles as a whole."""
         tokens, maps = self._embed(images, grid), []
         for i, bias in enumerate(biases[:max(self.out_indices) + 1]):
-            if i == self.num_layers - 1 and self.out_type in ('cls_token', 'avg_featmap'):
-                return (self._pool(self._layer(i, tokens, bias, wanted=OUT_TYPES[self.out_type])), )
+            if i == self.num_layers - 1 and self.out_type in POOLED:
+                return (self._pool(self._layer(i, tokens, bias, wanted=POOLED[self.out_type])), )
             tokens = self._layer(i, tokens, bias, padding=padding)
             if i in self.out_indices:
                 normed = self.norm_outputs or i == self.num_layers - 1
