@@ -15,17 +15,17 @@ register_with_mmengine()
 if TYPE_CHECKING:
     from . import apis, checkpoint, cli, config, datasets, engine, evaluation, models, visualization
     from .engine import ProbeHook
-    from .models import MAE, Distiller, MAEDecoder, MaskedAutoencoder
+    from .models import MAE, Distiller, LinearHead, MAEDecoder, MaskedAutoencoder, MaskHead
 
 ROOMS = ('apis', 'checkpoint', 'cli', 'config', 'datasets', 'engine', 'evaluation', 'models', 'visualization')
 # Name -> where it is.
-PUBLIC = {'MAE': 'models', 'Distiller': 'models', 'MAEDecoder': 'models', 'MaskedAutoencoder': 'models',
-          'ProbeHook': 'engine', 'load': 'apis.models'}
+PUBLIC = {'MAE': 'models', 'Distiller': 'models', 'LinearHead': 'models', 'MAEDecoder': 'models',
+          'MaskedAutoencoder': 'models', 'MaskHead': 'models', 'ProbeHook': 'engine', 'load': 'apis.models'}
 
 __all__ = [
-    'MAE', 'Distiller', 'InputError', 'MAEDecoder', 'MaskedAutoencoder', 'ProbeHook', '__version__', 'apis',
-    'checkpoint', 'cli',
-    'config', 'datasets', 'engine', 'evaluation', 'load', 'models', 'visualization'
+    'MAE', 'Distiller', 'InputError', 'LinearHead', 'MAEDecoder', 'MaskHead', 'MaskedAutoencoder', 'ProbeHook',
+    '__version__', 'apis', 'checkpoint', 'cli', 'config', 'datasets', 'engine', 'evaluation', 'load', 'models',
+    'visualization'
 ]
 
 

@@ -1,6 +1,7 @@
 """Speed and memory beside a peer, with the same weights, interleaved in one run.
 
     python tools/benchmark.py segment [--parts backbone head model slide] [--size 512 683] [--batch 1]
+    python tools/benchmark.py segment --heads uper linear dpt segmenter mask mask-decoder [--arch base]
     python tools/benchmark.py pretrain [--arch base] [--batch 16] [--official DIR] [--peers NAME ...]
     python tools/benchmark.py bias [--grid 32 32] [--batch 2]
     python tools/benchmark.py train CONFIG --cfg-options data_root=DIR ...
@@ -8,12 +9,14 @@
     python tools/benchmark.py save [--arch base] [--repeats 5] [--dir DIR]
     python tools/benchmark.py checks CONFIG [--dir WORK_DIR] [--cfg-options ...]
 
-The first three take ``--device cuda``, ``--dtype bfloat16``, ``--compile``, ``--repeats N`` and ``--json FILE``.
+The first four take ``--device cuda``, ``--dtype bfloat16``, ``--compile``, ``--repeats N`` and ``--json FILE``.
 
 ``segment`` compares UPerNet-MAE with mmsegmentation's: its backbone, its head and the whole model on windows of
 512 x 512, in inference and in a training step, and sliding windows over an image of ``--size``; each with its peak
 memory and the share of the machine's matrix-product rate that ours reaches, counted in mmsegmentation's operations:
-what need not be computed makes it exceed 1. ``pretrain`` compares a step of pre-training at 224 x 224 (forward and
+what need not be computed makes it exceed 1. With ``--heads`` it compares whole models of several heads, as their
+configs for ADE20K build them, with mmsegmentation's UPerNet: time, operations, and a training step's time and memory.
+``pretrain`` compares a step of pre-training at 224 x 224 (forward and
 backward) with mmpretrain's ``MAE``, transformers' ``ViTMAEForPreTraining`` and, given a clone of facebookresearch/mae
 (and timm installed), with the official model. ``bias`` compares ways to attend with a learned bias. ``loader`` is how
 many images of a folder a core loads for pre-training, beside the official pipeline (torchvision with Pillow) and
@@ -31,6 +34,7 @@ except ImportError as error:
 
 import torch
 from benchmark_bias import bias
+from benchmark_heads import NAMES, heads
 from benchmark_loader import loader
 from benchmark_pretrain import pretrain
 from benchmark_runs import checks, save
@@ -38,6 +42,7 @@ from benchmark_segment import segment
 from benchmark_train import train
 
 PARTS = ['backbone', 'head', 'model', 'slide']
+HEADS = [*NAMES, 'linear', 'dpt', 'segmenter', 'mask', 'mask-decoder']
 PEERS = ['mmpretrain', 'transformers', 'official']
 
 
@@ -54,6 +59,7 @@ def main() -> None:
     subparsers = parser.add_subparsers(dest='what', required=True)
     sub = subparsers.add_parser('segment', help="UPerNet-MAE beside mmseg's")
     sub.add_argument('--parts', nargs='+', choices=PARTS, default=PARTS)
+    sub.add_argument('--heads', nargs='+', choices=HEADS, help='whole models of these heads, in place of the parts')
     sub.add_argument('--arch', choices=('tiny', *ARCHITECTURES), default='base')
     sub.add_argument('--size', type=int, nargs=2, metavar=('HEIGHT', 'WIDTH'), default=(512, 683))
     sub.add_argument('--window', type=int, default=512, help='side of a window, and of the images of all other parts')
@@ -89,8 +95,9 @@ def main() -> None:
     sub.add_argument('--json', metavar='FILE', help='write the results there')
     args = parser.parse_args()
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
-    dict(segment=segment, pretrain=pretrain, bias=bias, loader=loader, train=train, save=save,
-         checks=checks)[args.what](args)
+    what = 'heads' if args.what == 'segment' and args.heads else args.what
+    dict(segment=segment, heads=heads, pretrain=pretrain, bias=bias, loader=loader, train=train, save=save,
+         checks=checks)[what](args)
 
 
 if __name__ == '__main__':

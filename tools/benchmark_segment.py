@@ -92,7 +92,7 @@ class Case:
                 loss = sum(output.square().mean() for output in outputs)
             else:
                 losses = model.loss(inputs, self._samples)
-                loss = losses['decode.loss_ce'] + losses['aux.loss_ce']
+                loss = sum(value for name, value in losses.items() if 'loss' in name)
         loss.backward()
         model.zero_grad()
 

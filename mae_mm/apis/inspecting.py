@@ -15,7 +15,7 @@ from ..config.names import config_names
 from ..errors import InputError, listed
 
 PRETRAIN = 'pretrain/mae_vit-{arch}-p{patch}_8xb512-amp-coslr-1600e_in1k'
-SEGMENT = 'mae/upernet_mae-{arch}_fp16_8x2_512x512_160k_ade20k'
+SEGMENT = 'mae/{head}_mae-{arch}_fp16_8x2_512x512_{iterations}_ade20k'
 FINETUNE = {'base': 'finetune/vit-base-p16_8xb128-coslr-100e_in1k',
             'large': 'finetune/vit-large-p16_8xb128-coslr-50e_in1k',
             'huge': 'finetune/vit-huge-p14_8xb128-coslr-50e_in1k'}
@@ -127,6 +127,9 @@ def _command(use: str, arch: str, model: Description) -> str:
     """The subcommand, a folder config and the settings that differ from its own."""
     subcommand, name, size = FOLDERS[use]
     settings = [f'arch={arch}'] if arch != 'tiny' else []
+    if use == _kind(model) == 'a segmentor' and model.decode_head not in ('upernet', None):
+        name = 'mae/segment_folder'
+        settings.insert(0, f'head={model.decode_head}')
     if model.patch_size != (14 if arch == 'huge' else 16):
         settings.append(f'patch_size={model.patch_size}')
     if model.backbone.grid and (size == 'img_size' or use == _kind(model)):
@@ -151,5 +154,7 @@ def _published(model: Description, arch: str) -> str | None:
         pooled = '' if model.pooled else ' --cfg-options model.backbone.out_type=cls_token'
         return name + pooled if model.num_classes == IMAGENET and 'neck' not in model.heads else None
     if _kind(model) == 'a segmentor':
-        return SEGMENT.format(arch=arch) if model.num_labels in (ADE20K, None) and arch != 'huge' else None
+        head = (model.decode_head or 'upernet').replace('_', '-')
+        name = SEGMENT.format(head=head, arch=arch, iterations='40k' if head == 'linear' else '160k')
+        return name if model.num_labels in (ADE20K, None) and name in config_names() else None
     return PRETRAIN.format(arch=arch, patch=model.patch_size)

@@ -88,3 +88,19 @@ def fold_class_positions(weights: 'OrderedDict[str, Tensor]') -> None:
     positions = weights['backbone.pos_embed']
     weights['backbone.cls_token'] = weights['backbone.cls_token'] + positions[:, :1]
     weights['backbone.pos_embed'] = positions[:, 1:]
+
+
+def complete_eomt(weights: 'OrderedDict[str, Tensor]') -> None:
+    """Give EoMT's positions, those of the patches alone, their shape, and leave out registers that are none."""
+    positions, registers = (weights.get(f'backbone.{name}') for name in ('pos_embed', 'register_tokens'))
+    if positions is not None and positions.dim() == 2:
+        weights['backbone.pos_embed'] = positions[None]
+    if registers is not None and not registers.numel():
+        del weights['backbone.register_tokens']
+
+
+def shorten_eomt(weights: 'OrderedDict[str, Tensor]') -> None:
+    """The inverse of :func:`complete_eomt`, of weights with positions of class tokens."""
+    fold_class_positions(weights)
+    positions = weights['backbone.pos_embed'] = weights['backbone.pos_embed'][0]
+    weights.setdefault('backbone.register_tokens', positions.new_zeros(1, 0, positions.shape[1]))

@@ -41,6 +41,14 @@ class Description:
     num_classes: int | None
     num_labels: int | None  # classes of a segmentor's convolution
     heads: list[str]
+    decode_head: str | None  # a segmentor's: a key of DECODE_HEADS
+    queries: tuple[int, int, int] | None  # of a head of masks: their number, the layers that see them, doublings
+
+
+# A segmentor's head -> a name that it alone has.
+DECODE_HEADS = {'mask_decoder': 'project.weight', 'mask': 'queries', 'segmenter': 'cls_emb',
+                'dpt': 'reassemble_blocks.projects.0.conv.weight', 'linear': 'norm.weight',
+                'upernet': 'psp_modules.0.1.conv.weight'}
 
 
 def describe(weights: Mapping[str, Tensor]) -> Description:
@@ -59,7 +67,7 @@ def describe(weights: Mapping[str, Tensor]) -> Description:
         decoder = _transformer(full, 'decoder', told.get('decoder', {})) if 'decoder.pred.weight' in full else None
     except (KeyError, ValueError, IndexError) as error:
         raise InputError(f'an incomplete encoder or decoder: {error}') from None
-    head, labels = full.get('head.fc.weight'), full.get('decode_head.conv_seg.weight')
+    head, labels = full.get('head.fc.weight'), _labels(full)
     return Description(
         backbone, patch_size, in_channels,
         rel_pos_bias='backbone.layers.0.attn.relative_position_bias_table' in full,
@@ -71,8 +79,27 @@ def describe(weights: Mapping[str, Tensor]) -> Description:
         decoder=decoder,
         norm_pix=told.get('', {}).get('norm_pix'),
         num_classes=None if head is None else len(head),
-        num_labels=None if labels is None else len(labels),
-        heads=sorted({name.split('.')[0] for name in full} - {'backbone', 'decoder', 'head'}))
+        num_labels=labels,
+        heads=sorted({name.split('.')[0] for name in full} - {'backbone', 'decoder', 'head'}),
+        decode_head=next((kind for kind, name in DECODE_HEADS.items() if f'decode_head.{name}' in full), None),
+        queries=_queries(full))
+
+
+def _labels(weights: Mapping[str, Tensor]) -> int | None:
+    """The number of a segmentor's classes."""
+    for name, dim, more in (('conv_seg.weight', 0, 0), ('cls_emb', 1, 0), ('classify.weight', 0, 1)):  # 1: no object
+        tensor = weights.get(f'decode_head.{name}')
+        if tensor is not None and tensor.dim() > dim:
+            return tensor.shape[dim] - more
+    return None
+
+
+def _queries(weights: Mapping[str, Tensor]) -> tuple[int, int, int] | None:
+    queries, shares = weights.get('decode_head.queries'), weights.get('decode_head.masked_shares')
+    if queries is None or shares is None:
+        return None
+    doublings = sum(bool(re.fullmatch(r'decode_head\.upscale\.\d+\.conv1\.weight', name)) for name in weights)
+    return len(queries), shares.numel(), doublings
 
 
 def _transformer(weights: Mapping[str, Tensor], part: str, told: Mapping[str, Any]) -> Transformer:

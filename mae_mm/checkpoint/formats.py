@@ -9,13 +9,22 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError, listed
-from .completing import complete_beit, complete_tokens, fold_class_positions, join_attention, split_attention
+from .completing import (
+    complete_beit,
+    complete_eomt,
+    complete_tokens,
+    fold_class_positions,
+    join_attention,
+    shorten_eomt,
+    split_attention,
+)
 from .facts import Told, told_by
 from .grids import Grid, grid_of_index
 from .shapes import check_plain, check_weights
-from .tables import FORMATS, HF_DINOV2, HF_PIXIO, MMPRETRAIN_CLASS_TOKEN, REFUSED, TARGETS, Format, Rows
+from .tables import EOMT, FORMATS, HF_DINOV2, HF_PIXIO, MMPRETRAIN_CLASS_TOKEN, REFUSED, TARGETS, Format, Rows
 
 MASK_TOKENS = {'dinov2': 'mask_token', 'huggingface': 'embeddings.mask_token'}  # of DINOv2's pre-training
+QUERIES = 'decode_head.queries'  # which a head of masks has
 
 
 @dataclass
@@ -68,6 +77,8 @@ def convert(state_dict: Mapping[str, Tensor], own: Collection[str] = ()) -> Conv
         return done
     done = Conversion(recognise(state_dict))
     weights, called, done.dropped = _renamed(state_dict, done.format)
+    if done.format.startswith('eomt'):
+        complete_eomt(weights)
     grid = next(filter(None, (grid_of_index(state_dict[key]) for key in done.dropped
                               if key.endswith('relative_position_index'))), None)
     check_weights(weights, called)
@@ -178,6 +189,8 @@ def export(weights: Mapping[str, Tensor], target: str) -> 'tuple[OrderedDict[str
         split_attention(full)
     if target == 'timm' and 'backbone.register_tokens' in full:
         fold_class_positions(full)
+    if target == 'huggingface' and QUERIES in full:
+        shorten_eomt(full)
     back = tuple((ours, theirs) for theirs, ours in rows)
     done: OrderedDict[str, Tensor] = OrderedDict()
     aside: list[str] = []
@@ -210,6 +223,8 @@ def _target_rows(weights: Mapping[str, Tensor], target: str) -> tuple[Rows, str]
     rows, left_out = TARGETS[target]
     if target == 'mmpretrain' and 'backbone.fc_norm.weight' not in weights:
         return MMPRETRAIN_CLASS_TOKEN + rows, left_out
+    if target == 'huggingface' and QUERIES in weights:
+        return EOMT, left_out
     if target == 'huggingface' and weights['backbone.cls_token'].shape[1] > 1:
         return HF_PIXIO, r'decoder\..+'
     if target == 'huggingface' and 'backbone.layers.0.gamma_1' in weights:

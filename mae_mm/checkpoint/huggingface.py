@@ -113,6 +113,8 @@ def config_of(model: Description, class_names: Sequence[str] | None = None) -> d
     backbone, decoder = model.backbone, model.decoder
     eps = backbone.norm_eps or NORM_EPS
     _check_told(model, eps)
+    if model.queries:
+        return _eomt_config(model, eps, class_names)
     height, width = (side * model.patch_size for side in backbone.grid or ())
     architecture, model_type, own = _kind(model)
     config: dict[str, Any] = dict(
@@ -122,11 +124,7 @@ def config_of(model: Description, class_names: Sequence[str] | None = None) -> d
     if own:
         return config
     if model.num_classes:
-        names = class_names or [f'LABEL_{i}' for i in range(model.num_classes)]
-        if len(names) != model.num_classes:
-            raise InputError(f'the file names {len(names)} classes, and its head has {model.num_classes}')
-        config['id2label'] = {str(i): name for i, name in enumerate(names)}
-        config['label2id'] = {name: i for i, name in enumerate(names)}
+        config |= _labels(model.num_classes, class_names)
     if decoder:
         config |= {f'decoder_{name}': size for name, size in _sizes(decoder).items()}
         config['norm_pix_loss'] = model.norm_pix
@@ -146,6 +144,27 @@ def _kind(model: Description) -> tuple[str, str, dict[str, Any]]:
     if model.num_classes:
         return 'ViTForImageClassification', 'vit', {}
     return 'ViTMAEForPreTraining' if model.decoder else 'ViTMAEModel', 'vit_mae', {}
+def _labels(number: int, class_names: Sequence[str] | None) -> dict[str, Any]:
+    names = class_names or [f'LABEL_{i}' for i in range(number)]
+    if len(names) != number:
+        raise InputError(f'the file names {len(names)} classes, and its head has {number}')
+    return dict(id2label={str(i): name for i, name in enumerate(names)},
+                label2id={name: i for i, name in enumerate(names)})
+
+
+def _eomt_config(model: Description, eps: float, class_names: Sequence[str] | None) -> dict[str, Any]:
+    assert model.queries and model.num_labels and model.backbone.grid
+    if not model.layer_scale or model.backbone.hidden_dims % model.backbone.embed_dims:
+        raise InputError("Hugging Face's EoMT has layer scale (backbone.layers.N.gamma_1) and MLPs whose width is a "
+                         'multiple of the tokens\'')
+    queries, num_blocks, doublings = model.queries
+    sizes = _sizes(model.backbone)
+    mlp_ratio = sizes.pop('intermediate_size') // sizes['hidden_size']
+    return dict(
+        architectures=['EomtForUniversalSegmentation'], model_type='eomt', **sizes, mlp_ratio=mlp_ratio,
+        hidden_act=ACTIVATIONS[0], layer_norm_eps=eps, image_size=model.backbone.grid[0] * model.patch_size,
+        patch_size=model.patch_size, num_channels=model.in_channels, num_register_tokens=0, num_queries=queries,
+        num_blocks=num_blocks, num_upscale_blocks=doublings, **_labels(model.num_labels, class_names))
 
 
 def _sizes(part: Transformer) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """What follows from the data and the run: stated once, put wherever a config needs it, refused where it differs."""
 import logging
+import math
 import os
 from collections.abc import Iterator, Sequence
 from itertools import islice
@@ -17,6 +18,8 @@ from .reading import datasets_of, steps_of
 # Argument of the backbone -> its default, and that of mmsegmentation's MAE.
 SEGMENTATION = {'rel_pos_bias': (False, True), 'init_values': (None, 0.1), 'final_norm': (True, False)}
 PARTS = ('per_class', 'indices', 'ann_file')  # settings of a data set that choose among its files
+# Head -> the sides of an image, in patches, up to which it normalises a map of one place.
+ONE_PLACE = {'UPerHead': math.inf, 'DPTHead': 2, 'LinearHead': 1}
 COUNTED_IN_FULL = 4  # batches: of a folder with more files than that nobody asks the number
 
 
@@ -151,9 +154,12 @@ def _checked_views(loader: ConfigDict) -> int:
 
 
 def _check_normalisation(cfg: Config) -> None:
-    """A UPerHead normalises what it has pooled to one place an image: over one image alone there is no deviation."""
+    """A head that normalises one place an image, as what UPerHead has pooled: one image alone has no deviation."""
     head = cfg.model.get('decode_head') or {}
-    if (str(head.get('type')).endswith('UPerHead') and (head.get('norm_cfg') or {}).get('type') in ('BN', 'SyncBN')
+    limit = ONE_PLACE.get(str(head.get('type')).rpartition('.')[2], 0)
+    size = (cfg.model.get('data_preprocessor') or {}).get('size') or (math.inf, )
+    if (max(size) <= limit * cfg.model.backbone.get('patch_size', 16)
+            and (head.get('norm_cfg') or {}).get('type') in ('BN', 'SyncBN')
             and cfg.train_dataloader.batch_size == 1 and int(os.environ.get('WORLD_SIZE', 1)) == 1):
         raise InputError('train_dataloader.batch_size is 1, and batch normalisation in model.decode_head needs two '
                          'images or more in a batch, so at least two training images')

@@ -8,6 +8,9 @@ from ..checkpoint.architectures import ARCHITECTURES
 from ..errors import InputError
 
 SAME_WIDTH = (None, 'GlobalAveragePooling', 'ClsBatchNormNeck', 'Feature2Pyramid')  # necks that keep it
+MAPS, CLASS_TOKEN, PREFIX = 'featmap', 'featmap+cls_token', 'featmap+prefix'  # the backbone's out_type
+# Head of a segmentor -> what it reads; others read maps.
+READ = {'DPTHead': (CLASS_TOKEN, ), 'LinearHead': (MAPS, CLASS_TOKEN), 'MaskHead': (MAPS, PREFIX)}
 
 
 def check_shapes(cfg: Config) -> None:
@@ -29,7 +32,7 @@ def check_shapes(cfg: Config) -> None:
     given = backbone.get('out_indices', -1)
     outputs = len(given) if isinstance(given, (list, tuple)) else 1
     if neck.get('type') == 'Feature2Pyramid':
-        _compare('model.neck.embed_dim', neck.get('embed_dim'), width)
+        _compare('model.neck.embed_dim', neck.get('embed_dim'), width, f'is {width} wide')
         rescales = neck.get('rescales')
         if rescales is not None and len(rescales) != outputs:
             raise InputError(f'model.neck.rescales={rescales} are for {len(rescales)} maps, and '
@@ -37,6 +40,10 @@ def check_shapes(cfg: Config) -> None:
     if outputs > 1 and len(set(given)) < outputs:
         raise InputError(f'model.backbone.out_indices={given} names a layer twice')
     for name, head in _heads(model):
+        read, out_type = READ.get(str(head.get('type')).rpartition('.')[2], (MAPS, )), backbone.get('out_type', MAPS)
+        if name != 'head' and out_type not in read:
+            raise InputError(f'model.backbone.out_type={out_type!r}, and model.{name} reads '
+                             + ' or '.join(map(repr, read)))
         places = head.get('in_index', -1)
         places = places if isinstance(places, (list, tuple)) else [places]
         wrong = [place for place in places if not isinstance(place, int) or not -outputs <= place < outputs]
@@ -47,8 +54,12 @@ def check_shapes(cfg: Config) -> None:
         several = isinstance(channels, (list, tuple))
         if several and len(channels) != len(places):
             raise InputError(f'model.{name}.in_channels={channels} are {len(channels)}, and in_index={places}')
+        if head.get('type') == 'mae_mm.LinearHead':  # all that is handed out
+            given = width and width * outputs * (1 + (backbone.get('out_type') == CLASS_TOKEN))
+            _compare(f'model.{name}.in_channels', channels, given, f'gives {given} channels')
+            continue
         for value in channels if several else [channels]:
-            _compare(f'model.{name}.in_channels', value, width)
+            _compare(f'model.{name}.in_channels', value, width, f'is {width} wide')
 
 
 def _heads(model: ConfigDict) -> Iterator[tuple[str, ConfigDict]]:
@@ -58,6 +69,6 @@ def _heads(model: ConfigDict) -> Iterator[tuple[str, ConfigDict]]:
             yield name, head
 
 
-def _compare(path: str, value: Any, width: int | None) -> None:
+def _compare(path: str, value: Any, width: int | None, told: str) -> None:
     if value is not None and width is not None and value != width:
-        raise InputError(f'{path}={value}, and the backbone is {width} wide (model.backbone.embed_dims or arch)')
+        raise InputError(f'{path}={value}, and the backbone {told} (model.backbone.embed_dims or arch)')

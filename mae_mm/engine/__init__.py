@@ -5,7 +5,7 @@ from ..dependencies import absent, missing
 from ..registry import HOOKS, OPTIM_WRAPPER_CONSTRUCTORS
 from .building import build_runner
 from .checkpoints import CheckpointHook
-from .hooks import BoundHistoryHook, CheckClassesHook, SeedStepHook, SyncBuffersHook
+from .hooks import AnnealMasksHook, BoundHistoryHook, CheckClassesHook, SeedStepHook, SyncBuffersHook
 from .loop import EpochBasedTrainLoop, IterBasedTrainLoop
 from .losses import CheckLossHook, UnlabelledHook
 from .runner import Runner
@@ -23,7 +23,7 @@ else:
     ProbeHook = absent('ProbeHook', 'mmpretrain', HOOKS)
 
 __all__ = [
-    'BoundHistoryHook', 'CheckClassesHook', 'CheckLossHook', 'CheckpointHook', 'EpochBasedTrainLoop',
-    'IterBasedTrainLoop', 'LayerDecayConstructor', 'ProbeHook', 'Runner', 'SeedStepHook', 'StopHook', 'SummaryHook',
-    'SyncBuffersHook', 'UnlabelledHook', 'WarmupCosineLR', 'build_runner'
+    'AnnealMasksHook', 'BoundHistoryHook', 'CheckClassesHook', 'CheckLossHook', 'CheckpointHook',
+    'EpochBasedTrainLoop', 'IterBasedTrainLoop', 'LayerDecayConstructor', 'ProbeHook', 'Runner', 'SeedStepHook',
+    'StopHook', 'SummaryHook', 'SyncBuffersHook', 'UnlabelledHook', 'WarmupCosineLR', 'build_runner'
 ]

@@ -1,4 +1,4 @@
-"""Hooks: exact resuming, buffers in step, a bounded history, a stop where the classes are others."""
+"""Hooks: exact resuming, buffers in step, bounded history, fading masks, a stop at other classes."""
 from collections.abc import Sequence
 from typing import Any
 
@@ -37,6 +37,30 @@ class SyncBuffersHook(Hook):
         if is_distributed():
             all_reduce_params(runner.model.buffers(), op='mean')
 
+
+@HOOKS.register_module()
+class AnnealMasksHook(Hook):
+    """Lets the queries of a :class:`~mae_mm.models.MaskHead` attend beyond their masks by and by, layer after layer.
+
+    The share of the queries that is kept within its mask falls from 1 to 0 for the first of the layers, then for the
+    next (EoMT, arXiv:2503.19108, whose power is 0.9).
+
+    Args:
+        begin: the share of the run after which the first layer's begins to fall.
+        end: the one after which the last layer's is 0.
+    """
+
+    def __init__(self, begin: float = 1 / 6, end: float = 5 / 6, power: float = .9):
+        if not 0 <= begin < end <= 1:
+            raise InputError(f'AnnealMasksHook: begin={begin} and end={end} are shares of the run, '
+                             'the first of them the lesser')
+        self.begin, self.end, self.power = begin, end, power
+
+    def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        number = len(model.decode_head.shares)
+        done = (runner.iter / runner.max_iters - self.begin) / (self.end - self.begin) * number  # layers
+        model.decode_head.set_shares([(1 - min(max(done - i, 0.), 1.))**self.power for i in range(number)])
 
 @HOOKS.register_module()
 class BoundHistoryHook(Hook):

@@ -18,7 +18,8 @@ STEPS = 1000  # of the linear classifier, each on all images
 
 def pooled(model: Any, images: Tensor) -> Tensor:
     """``(B, C)`` float32 on the CPU: what ``model.backbone`` pools, or the mean of its last map over the patches."""
-    output = model.backbone(images)[-1]  # B C, or B C h w
+    output = model.backbone(images)[-1]
+    output = output if isinstance(output, Tensor) else output[0]  # B C, or B C h w
     return (output.mean(dim=(2, 3)) if output.dim() == 4 else output).float().cpu()
 
 

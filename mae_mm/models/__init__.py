@@ -10,11 +10,12 @@ from .pretrainer import MaskedAutoencoder, Reconstruction
 from .vit import MAE
 
 if TYPE_CHECKING or not missing('mmseg'):
-    from .heads import FCNHead, UPerHead
+    from .heads import DPTHead, FCNHead, LinearHead, MaskHead, SegmenterMaskTransformerHead, UPerHead
     from .segmentor import EncoderDecoder
 else:
-    FCNHead, UPerHead, EncoderDecoder = (
-        absent(name, 'mmseg', MODELS) for name in ('FCNHead', 'UPerHead', 'EncoderDecoder'))
+    DPTHead, FCNHead, LinearHead, MaskHead, SegmenterMaskTransformerHead, UPerHead, EncoderDecoder = (
+        absent(name, 'mmseg', MODELS) for name in ('DPTHead', 'FCNHead', 'LinearHead', 'MaskHead',
+                                                   'SegmenterMaskTransformerHead', 'UPerHead', 'EncoderDecoder'))
 if TYPE_CHECKING or not missing('mmseg') and not missing('mmpretrain'):
     from .preprocessing import BandsPreprocessor, BandsSegPreprocessor, SegPreprocessor
 else:
@@ -23,6 +24,7 @@ else:
         for name in ('BandsPreprocessor', 'BandsSegPreprocessor', 'SegPreprocessor'))
 
 __all__ = [
-    'MAE', 'BandsPreprocessor', 'BandsSegPreprocessor', 'Distiller', 'EncoderDecoder', 'FCNHead', 'ImagePreprocessor',
-    'MAEDecoder', 'MaskedAutoencoder', 'Reconstruction', 'SegPreprocessor', 'UPerHead'
+    'MAE', 'BandsPreprocessor', 'BandsSegPreprocessor', 'DPTHead', 'Distiller', 'EncoderDecoder', 'FCNHead',
+    'ImagePreprocessor', 'LinearHead', 'MAEDecoder', 'MaskHead', 'MaskedAutoencoder', 'Reconstruction',
+    'SegPreprocessor', 'SegmenterMaskTransformerHead', 'UPerHead'
 ]

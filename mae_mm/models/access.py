@@ -14,8 +14,6 @@ from ..errors import InputError
 from .attention import Bias, BiasTable
 from .position import Grid
 
-OUT_TYPES = ('featmap', 'cls_token', 'avg_featmap')
-
 
 def layer_places(indices: int | Sequence[int], depth: int) -> list[int]:
     """Layers counted from 0, of ones that may count from the end.
@@ -32,14 +30,26 @@ def layer_places(indices: int | Sequence[int], depth: int) -> list[int]:
     return [place % depth for place in places]
 
 
-def checked_outputs(out_indices: int | Sequence[int], out_type: str, depth: int) -> list[int]:
-    """The layers whose outputs are returned, counted from 0; ``ValueError`` if they do not fit ``out_type``."""
+OUT_TYPES = ('featmap', 'featmap+cls_token', 'featmap+prefix', 'cls_token', 'avg_featmap')  # what a backbone returns
+
+
+def output_places(out_indices: int | Sequence[int], out_type: str, depth: int) -> list[int]:
+    """The layers whose outputs a backbone returns as an ``out_type``, counted from 0.
+
+    Raises:
+        ValueError: an unknown type, pooled tokens of others than the last layer; see :func:`layer_places`.
+    """
     places = layer_places(out_indices, depth)
     if out_type not in OUT_TYPES:
         raise InputError(f'out_type={out_type!r} is not one of {", ".join(OUT_TYPES)}')
-    if out_type != 'featmap' and places != [depth - 1]:
+    if not out_type.startswith('featmap') and places != [depth - 1]:
         raise InputError(f'out_type={out_type!r} works on the last layer only, not on out_indices={out_indices}')
     return places
+
+
+def pooled_tokens(out_type: str, num_cls_tokens: int, num_prefix_tokens: int) -> slice | None:
+    """Which tokens of the last layer are pooled; None if maps are returned."""
+    return {'cls_token': slice(num_cls_tokens), 'avg_featmap': slice(num_prefix_tokens, None)}.get(out_type)
 
 
 class LayerAccess:

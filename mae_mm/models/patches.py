@@ -3,12 +3,24 @@
 Letters in shapes: B batch, C channels, p side of a patch, h w grid of patches (L = h*w), n some of them.
 A patch's values are in the order of facebookresearch/mae: row by row, the channels of a pixel side by side.
 """
+import math
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
+from ..errors import InputError
 from .position import Grid
+
+
+def tiled(height: int, width: int, patch_size: int) -> Grid:
+    """The grid of patches that tile an image; ``ValueError`` if they do not."""
+    p = patch_size
+    if height % p or width % p or not height or not width:
+        raise InputError(f'{height}x{width} image: not a multiple of the patch {p}; crop or pad it to '
+                         f'{math.ceil(height / p) * p}x{math.ceil(width / p) * p}, e.g. by '
+                         'data_preprocessor.test_cfg.size_divisor')
+    return height // p, width // p
 
 
 def patches_beyond(sizes: Sequence[tuple[int, int]], grid: Grid, patch_size: int, device: torch.device) -> Tensor:

@@ -34,6 +34,8 @@ class EncoderDecoder(_EncoderDecoder):
 
     def __init__(self, *args: Any, **kwargs: Any):
         super().__init__(*args, **kwargs)
+        if hasattr(self.decode_head, 'connect'):
+            self.decode_head.connect(self.backbone)
         self.register_load_state_dict_pre_hook(refuse_other_names)
         if self.test_cfg and self.test_cfg.get('mode') == 'slide':
             window, stride = tuple(self.test_cfg.crop_size), tuple(self.test_cfg.stride)

@@ -3,7 +3,6 @@
 Letters in shapes: B batch, h w grid of patches, T class tokens, P = T + registers, N = P + h*w tokens (class tokens
 first, patches last), C channels, K attention heads.
 """
-import math
 from collections.abc import Sequence
 
 import torch
@@ -15,7 +14,7 @@ from ..checkpoint.loading import initialise_backbone
 from ..errors import InputError
 from ..registry import MODELS
 from . import position
-from .access import LayerAccess, checked_outputs
+from .access import LayerAccess, output_places, pooled_tokens
 from .architectures import checked_prefix, rising_rates, sides_of, sizes_of
 from .attention import Bias
 from .bias_cache import BiasCache
@@ -23,7 +22,7 @@ from .freezing import parts_to_freeze
 from .grid import OnGrid, initialise_linear, tell_random_weights
 from .layers import ALL, EncoderLayer, PatchEmbed
 from .layout import channels_last
-from .patches import patches_beyond, take_patches
+from .patches import patches_beyond, take_patches, tiled
 from .position import Grid
 from .tracing import exporting
 
@@ -39,13 +38,16 @@ class MAE(LayerAccess, OnGrid):
     Args:
         img_size: side, or ``(height, width)``, of the training images in pixels.
         patch_size: side of a patch in pixels.
-        out_indices: the layer or layers whose outputs are returned; negative ones count from the end.
+        out_indices: the layer or layers whose outputs are returned, negative ones count from the end; what comes after
+            the last of them is not computed.
         drop_path_rate: stochastic depth of the last layer; it rises linearly from 0 at the first.
         rel_pos_bias: learn a relative position bias per layer (the published segmentation model has it).
         init_values: initial layer scale; None for none.
         final_norm: normalise the last layer's output; with ``'avg_featmap'`` it is the mean that is normalised.
-        out_type: ``'featmap'``; or of the last layer alone, for classifiers: ``'cls_token'``, the mean of its class
-            tokens, or ``'avg_featmap'``, that of its patch tokens with a norm of its own (the official
+        norm_outputs: normalise the outputs of all ``out_indices`` as the last layer's.
+        out_type: ``'featmap'``; with each map also its class token (the mean of several), ``'featmap+cls_token'``, or
+            all tokens before the patches, ``'featmap+prefix'``; or of the last layer alone, for classifiers:
+            ``'cls_token'``, or ``'avg_featmap'``, the mean of its patch tokens with a norm of its own (the official
             ``global_pool``).
         with_cp: recompute activations in the backward pass instead of keeping them.
         frozen_stages: 0 freezes the embeddings, n also the first n layers; -1 freezes nothing.
@@ -79,6 +81,7 @@ class MAE(LayerAccess, OnGrid):
                  rel_pos_bias: bool = False,
                  init_values: float | None = None,
                  final_norm: bool = True,
+                 norm_outputs: bool = False,
                  out_type: str = 'featmap',
                  with_cp: bool = False,
                  frozen_stages: int = -1,
@@ -95,10 +98,10 @@ class MAE(LayerAccess, OnGrid):
         self.patch_size, self.in_channels = patch_size, in_channels
         self.embed_dims, self.num_layers = embed_dims, num_layers
         self.rel_pos_bias, self.with_cp = rel_pos_bias, with_cp
-        self.out_type, self.learned_positions = out_type, learned_positions
+        self.out_type, self.norm_outputs, self.learned_positions = out_type, norm_outputs, learned_positions
         self.num_cls_tokens, self.num_registers = checked_prefix(num_cls_tokens, num_registers)
         self.grid = self.grid_of(*sides_of(img_size))
-        self.out_indices = checked_outputs(out_indices, out_type, num_layers)
+        self.out_indices = output_places(out_indices, out_type, num_layers)
 
         self.patch_embed = PatchEmbed(in_channels, embed_dims, patch_size)
         self.cls_token = nn.Parameter(torch.zeros(1, num_cls_tokens, embed_dims))
@@ -122,17 +125,13 @@ class MAE(LayerAccess, OnGrid):
 
     def grid_of(self, height: int, width: int) -> Grid:
         """The grid of patches of an image; ``ValueError`` if the patches do not tile it."""
-        p = self.patch_size
-        if height % p or width % p or not height or not width:
-            raise InputError(f'{height}x{width} image: not a multiple of the patch {p}; crop or pad it to '
-                             f'{math.ceil(height / p) * p}x{math.ceil(width / p) * p}, e.g. by '
-                             'data_preprocessor.test_cfg.size_divisor')
-        return height // p, width // p
+        return tiled(height, width, self.patch_size)
 
-    def forward(self, images: Tensor, sizes: Sequence[tuple[int, int]] | None = None) -> tuple[Tensor, ...]:
+    def forward(self, images: Tensor, sizes: Sequence[tuple[int, int]] | None = None) -> tuple:
         """``(B, channels, H, W)`` images to a ``(B, C, h, w)`` map for each of ``out_indices``.
 
-        Or to a tuple of one ``(B, C)``, the pooled tokens, as ``out_type`` says.
+        As ``out_type`` says, or to pairs of it and the ``(B, C)`` class token or the ``(B, n, C)`` tokens before the
+        patches, or to a tuple of one ``(B, C)``, the pooled tokens.
 
         Args:
             sizes: ``(height, width)`` of each image in pixels if a batch was padded at the right and the bottom; to
@@ -144,18 +143,24 @@ class MAE(LayerAccess, OnGrid):
                             (self.num_prefix_tokens, 0))  # B N
         return self._maps(images, grid, self._biases(grid), padding)
 
-    def _maps(self, images: Tensor, grid: Grid, biases: Sequence[Bias], padding: Tensor | None) -> tuple[Tensor, ...]:
+    def _maps(self, images: Tensor, grid: Grid, biases: Sequence[Bias], padding: Tensor | None) -> tuple:
         """What :meth:`forward` returns; biases are given, so that it compiles as a whole."""
         tokens, maps = self._embed(images, grid), []
-        for i, bias in enumerate(biases):
-            if i == self.num_layers - 1 and self.out_type != 'featmap':
-                return (self._pool(self._layer(i, tokens, bias, wanted=self._pooled_tokens())), )
+        pooled = pooled_tokens(self.out_type, self.num_cls_tokens, self.num_prefix_tokens)
+        for i, bias in enumerate(biases[:max(self.out_indices) + 1]):
+            if i == self.num_layers - 1 and pooled is not None:
+                return (self._pool(self._layer(i, tokens, bias, wanted=pooled)), )
             tokens = self._layer(i, tokens, bias, padding=padding)
-            if i == self.num_layers - 1:
-                tokens = self.ln1(tokens)
             if i in self.out_indices:
-                maps.append(self._map(tokens, grid))
+                normed = self.norm_outputs or i == self.num_layers - 1
+                maps.append(self._output(self.ln1(tokens) if normed else tokens, grid))
         return tuple(maps)
+
+    def _output(self, tokens: Tensor, grid: Grid) -> Tensor | tuple[Tensor, Tensor]:
+        patches, prefix = self._map(tokens, grid), tokens[:, :self.num_prefix_tokens]
+        if self.out_type == 'featmap':
+            return patches
+        return patches, prefix[:, :self.num_cls_tokens].mean(1) if self.out_type == 'featmap+cls_token' else prefix
 
     def _embed(self, images: Tensor, grid: Grid) -> Tensor:
         tell_random_weights(self)
@@ -170,10 +175,6 @@ class MAE(LayerAccess, OnGrid):
         """``(B, N, C)`` to ``(B, C, h, w)``, channels last where :func:`~.layout.channels_last` is faster."""
         patches = tokens[:, self.num_prefix_tokens:].flatten(0, 1).view(-1, *grid, self.embed_dims).permute(0, 3, 1, 2)
         return patches if channels_last(patches) else patches.contiguous()
-
-    def _pooled_tokens(self) -> slice:
-        """The tokens of the last layer that pooling reads."""
-        return slice(self.num_cls_tokens) if self.out_type == 'cls_token' else slice(self.num_prefix_tokens, None)
 
     def _pool(self, tokens: Tensor) -> Tensor:
         pooled = self.out_type == 'cls_token'

@@ -1,34 +1,18 @@
-"""mmsegmentation's heads: the same weights and results, in less time.
-
-``UPerHead`` takes about half the operations: no map is upsampled to be convolved. No training step waits for the
-device to count right answers.
-"""
-from collections import defaultdict
+"""mmsegmentation's UPerHead in about half the operations: no map is upsampled to be convolved."""
 from collections.abc import Sequence
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from mmcv.cnn.bricks.conv_module import efficient_conv_bn_eval_forward
-from mmseg.models.decode_heads import FCNHead as PeerFCNHead
 from mmseg.models.decode_heads import UPerHead as PeerUPerHead
 from torch import Tensor, nn
 
-from ..errors import InputError
-from ..registry import MODELS
-from .interpolation import enlarge
-from .layout import channels_last
-from .upsampled import ConvOfUpsampled
-
-
-def accuracy(logits: Tensor, labels: Tensor, ignore_index: int) -> Tensor:
-    """Per cent of pixels whose largest of ``(B, K, H, W)`` logits is that of their label, ``(B, H, W)``.
-
-    mmseg's picks the pixels that count by booleans, whose number the processor waits for.
-    """
-    counted = labels != ignore_index
-    right = (logits.argmax(dim=1) == labels) & counted
-    return 100 * right.sum() / counted.sum().clamp(min=1)
+from ...errors import InputError
+from ...registry import MODELS
+from ..layout import channels_last
+from ..upsampled import ConvOfUpsampled
+from .losses import Losses
 
 
 def normalised_conv(norm: nn.Module, conv: nn.Conv2d, maps: Tensor) -> Tensor:
@@ -39,32 +23,6 @@ def normalised_conv(norm: nn.Module, conv: nn.Conv2d, maps: Tensor) -> Tensor:
     if maps.device.type == 'cpu':
         return efficient_conv_bn_eval_forward(norm, conv, maps)
     return norm(conv._conv_forward(maps, conv.weight, conv.bias))
-
-
-class Losses:
-    """The losses of mmseg's heads, in fewer steps."""
-    align_corners: bool
-    ignore_index: int
-    loss_decode: nn.Module
-    sampler: Any
-    _stack_batch_gt: Any
-
-    def loss_by_feat(self, seg_logits: Tensor, batch_data_samples: list) -> dict[str, Tensor]:
-        """mmseg's, and its ``acc_seg`` by :func:`accuracy`."""
-        labels = self._stack_batch_gt(batch_data_samples)  # B 1 H W
-        logits = enlarge(seg_logits, labels.shape[2:], self.align_corners)
-        weight = None if self.sampler is None else self.sampler.sample(logits, labels)
-        labels = labels.squeeze(1)
-        losses: dict[Any, Any] = defaultdict(int)
-        decoded: Any = self.loss_decode
-        for loss in decoded if isinstance(decoded, nn.ModuleList) else [decoded]:
-            losses[loss.loss_name] += loss(logits, labels, weight=weight, ignore_index=self.ignore_index)
-        return dict(losses, acc_seg=accuracy(logits, labels, self.ignore_index))
-
-
-@MODELS.register_module()
-class FCNHead(Losses, PeerFCNHead):
-    """mmsegmentation's."""
 
 
 @MODELS.register_module()

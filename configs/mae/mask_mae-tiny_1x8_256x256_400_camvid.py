@@ -1,0 +1,16 @@
+"""Masks by queries in the last three layers of a ViT-tiny on CamVid: 400 iterations of 8 crops of 256 x 256.
+
+    python tools/train.py configs/mae/mask_mae-tiny_1x8_256x256_400_camvid.py --cfg-options data_root=DIR
+"""
+_base_ = './upernet_mae-tiny_1x8_256x256_400_camvid.py'
+
+trainable_layers = None  # 0: the encoder is frozen; for one that was pre-trained
+model = dict(
+    backbone=dict(
+        rel_pos_bias=False, final_norm=True, out_type='featmap+prefix', out_indices=[-4],
+        trainable_layers=trainable_layers),
+    neck=None,
+    decode_head=dict(
+        _delete_=True, type='mae_mm.MaskHead', num_classes=_base_.num_classes, num_queries=50, num_points=4096),
+    auxiliary_head=None)
+custom_hooks = [*_base_.custom_hooks, dict(type='mae_mm.AnnealMasksHook')]
