@@ -420,6 +420,9 @@ def test_instances_and_panoptic_maps_are_those_of_transformers():
     (dict(out_indices=[1, 4]), dict(decoder=DECODER), 'layer 4, the backbone has 4 layers'),
     (IN_ENCODER, dict(decoder=DECODER), "out_type is 'featmap\\+prefix' and not 'featmap'"),
     (IN_ENCODER, dict(num_queries=0), 'num_queries=0'),
+    (BEHIND, dict(decoder=dict(DECODER, depth=2)), 'and no depth'),
+    (BEHIND, dict(decoder=dict(DECODER, num_layers=0)), 'a decoder of 0 layers'),
+    (BEHIND, dict(decoder=dict(DECODER, num_heads=3)), '16 wide with 3 heads'),
 ])
 def test_backbones_and_numbers_that_cannot_be(backbone, head, says):
     with pytest.raises(InputError, match=says):

@@ -13,7 +13,7 @@ from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from ...errors import InputError
+from ...errors import InputError, listed
 from ...registry import MODELS
 from ..grid import initialise_linear
 from ..layers import EncoderLayer, Linear
@@ -60,6 +60,10 @@ class MaskHead(BaseDecodeHead):
             raise InputError(f'MaskHead: num_queries={num_queries} and num_points={num_points} are numbers from 1 on')
         super().__init__(1, 1, num_classes=num_classes, dropout_ratio=0., ignore_index=ignore_index, init_cfg=init_cfg)
         del self.conv_seg
+        strange = set(decoder or ()) - {'embed_dims', 'num_layers', 'num_heads'}
+        if strange:
+            raise InputError('MaskHead: its decoder has embed_dims, num_layers and num_heads, and no '
+                             f'{listed(strange)}')
         self.num_queries, self.num_points, self.decoder = num_queries, num_points, decoder
         self.encoder: tuple[MAE, ...] = ()  # in a tuple: its weights are not the head's
 
@@ -88,6 +92,8 @@ class MaskHead(BaseDecodeHead):
 
     def _make_layers(self, embed_dims: int = 256, num_layers: int = 3, num_heads: int = 8) -> tuple[int, int]:
         backbone, = self.encoder
+        if num_layers < 1 or embed_dims % num_heads:
+            raise InputError(f'MaskHead: a decoder of {num_layers} layers, {embed_dims} wide with {num_heads} heads')
         if backbone.out_type != 'featmap':
             raise InputError(f'MaskHead with a decoder reads maps: model.backbone.out_type is {backbone.out_type!r} '
                              "and not 'featmap'")
