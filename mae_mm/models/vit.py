@@ -108,10 +108,9 @@ class MAE(LayerAccess, OnGrid):
         if num_registers:
             self.register_tokens = nn.Parameter(torch.zeros(1, num_registers, embed_dims))
         self.pos_embed = nn.Parameter(position.sincos_position(embed_dims, self.grid, num_cls_tokens))
-        drop_path_rates = rising_rates(drop_path_rate, num_layers)
         self.layers = nn.ModuleList([
             EncoderLayer(embed_dims, num_heads, mlp_ratio, attn_drop_rate, rate, init_values,
-                         self.grid if rel_pos_bias else None) for rate in drop_path_rates
+                         self.grid if rel_pos_bias else None) for rate in rising_rates(drop_path_rate, num_layers)
         ])
         pooled = out_type == 'avg_featmap'
         self.ln1 = nn.LayerNorm(embed_dims, eps=1e-6) if final_norm and not pooled else nn.Identity()
