@@ -97,7 +97,7 @@ def test_a_compiled_loss_is_the_same():
 def test_parts_that_do_not_fit_are_one_line(options, message):
     with pytest.raises(ValueError, match=message):
         distiller(**options)
-    with pytest.raises(ValueError, match='needs two mae_mm.MAE, not a Linear'):
+    with pytest.raises(ValueError, match='Distiller needs a mae_mm.MAE, not a Linear'):
         Distiller(torch.nn.Linear(2, 2), MAE(**SIZES, **TEACHER))
 
 

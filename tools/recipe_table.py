@@ -59,10 +59,10 @@ class Cheaper(MaskedAutoencoder):
         super().__init__(*args, **kwargs)
         self.share, self.cross = share, cross
 
-    def _patch_losses(self, images: Tensor, ids_shuffle: Tensor, num_keep: int) -> Tensor:
+    def _losses(self, images: Tensor, ids_shuffle: Tensor, num_keep: int) -> Tensor:
         wanted = num_keep + round(self.share * (ids_shuffle.shape[1] - num_keep))
         if not self.cross:  # the decoder sees no other hidden patches than those that it predicts
-            return super()._patch_losses(images, ids_shuffle[:, :wanted], num_keep)
+            return super()._losses(images, ids_shuffle[:, :wanted], num_keep)
         latent = self.decoder.embed(self.backbone.encode(images, ids_shuffle[:, :num_keep]))
         rows = self.decoder.positions(self.backbone.grid)[0]
         memory = latent + rows[F.pad(ids_shuffle[:, :num_keep] + 1, (1, 0))]

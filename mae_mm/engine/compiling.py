@@ -11,7 +11,8 @@ import torch
 from mmcv.cnn import ConvModule
 from torch import nn
 
-from ..models import MAE, Distiller, MaskedAutoencoder
+from ..models import MAE
+from ..models.masked import MaskedModel
 
 # Parts of the hosts' models, which are compiled as they are; a segmentor's auxiliary heads may be several.
 PARTS = ('neck', 'decode_head', 'auxiliary_head')
@@ -33,9 +34,7 @@ def compile_model(model: nn.Module, **options: Any) -> None:
 
 def _methods(model: nn.Module) -> Iterator[tuple[nn.Module, str]]:
     for part in model.modules():
-        if isinstance(part, MaskedAutoencoder):
-            yield part, '_patch_losses'
-        elif isinstance(part, Distiller):
+        if isinstance(part, MaskedModel):
             yield part, '_losses'
         elif isinstance(part, MAE):
             yield part, '_maps'

@@ -3,24 +3,21 @@
 Letters in shapes: B batch, P prefix tokens, n visible patches, L all patches of an image, C width of the teacher.
 """
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 import torch.nn.functional as F
-from mmengine.model import BaseModel
-from mmengine.registry import MODELS as ROOT_MODELS
 from torch import Tensor, nn
 
 from ..errors import InputError
 from ..registry import MODELS
 from .access import layer_places
-from .grid import initialise_linear, refuse_other_names
-from .masking import checked_block, draw_order, num_visible, order_of_sample
+from .grid import initialise_linear
+from .masked import MaskedModel
 from .vit import MAE
 
 
 @MODELS.register_module()
-class Distiller(BaseModel):
+class Distiller(MaskedModel):
     """Teaches an encoder what the tokens of a larger one are, without a decoder of pixels.
 
     The student encodes the visible patches as in pre-training (compare arXiv:2208.12256); a linear layer for each of
@@ -49,53 +46,27 @@ class Distiller(BaseModel):
                  mask_block: int | tuple[int, int] = 1,
                  data_preprocessor: dict | nn.Module | None = None,
                  init_cfg: dict | None = None):
-        super().__init__(data_preprocessor=data_preprocessor, init_cfg=init_cfg)
-        self.backbone = backbone if isinstance(backbone, nn.Module) else ROOT_MODELS.build(backbone)
-        built = teacher if isinstance(teacher, nn.Module) else ROOT_MODELS.build(teacher)
-        for part in (self.backbone, built):
-            if not isinstance(part, MAE):
-                raise InputError(f'Distiller needs two mae_mm.MAE, not a {type(part).__name__}')
-            if part.rel_pos_bias:
-                raise InputError('distillation needs encoders with rel_pos_bias=False')
+        super().__init__(backbone, mask_ratio, mask_block, data_preprocessor, init_cfg)
+        built = self._built(teacher, MAE)
+        if built.rel_pos_bias:
+            raise InputError('distillation needs a teacher with rel_pos_bias=False')
         if (self.backbone.patch_size, self.backbone.in_channels) != (built.patch_size, built.in_channels):
             raise InputError(f'the student has patches of {self.backbone.patch_size} pixels and '
                              f'{self.backbone.in_channels} channels, the teacher of {built.patch_size} and '
                              f'{built.in_channels}: they must be the same')
-        h, w = self.backbone.grid
-        num_visible(h * w, mask_ratio)
-        self.mask_ratio, self.mask_block = mask_ratio, checked_block(mask_block, self.backbone.grid)
         self._teacher = [built.eval().requires_grad_(False)]  # in a list, so that it is no part of this module
         self.layers = layer_places(layers, built.num_layers)
         deepest, depth = max(self.layers) + 1, self.backbone.num_layers
         self.student_layers = [max(round((i + 1) * depth / deepest), 1) - 1 for i in self.layers]
         self.projections = nn.ModuleList([nn.Linear(self.backbone.embed_dims, built.embed_dims) for _ in self.layers])
-        if not self.backbone.learned_positions:
-            self.backbone.pos_embed.requires_grad_(False)
-        self.register_load_state_dict_pre_hook(refuse_other_names)
 
     @property
     def teacher(self) -> MAE:
         return self._teacher[0]
 
-    def forward(self, inputs: Tensor, data_samples: list | None = None, mode: str = 'tensor') -> Any:
-        """mmengine's entry: ``mode`` is ``'loss'``, ``'predict'`` (held-out losses) or ``'tensor'`` (maps)."""
-        if mode == 'loss':
-            return self.loss(inputs, data_samples)
-        if mode == 'predict' and data_samples is not None:
-            return self.predict(inputs, data_samples)
-        return self.backbone(inputs)
-
-    def loss(self, inputs: Tensor, data_samples: list | None = None, *,
-             ids_shuffle: Tensor | None = None) -> dict[str, Tensor]:
-        """The mean squared error of the teacher's tokens; see :meth:`MaskedAutoencoder.loss`."""
-        if ids_shuffle is None:
-            grid = self.backbone.grid_of(*inputs.shape[2:])
-            ids_shuffle = draw_order(len(inputs), grid, inputs.device, self.mask_block)
-        return {'loss': self._losses(inputs, ids_shuffle).mean()}
-
-    def _losses(self, images: Tensor, ids_shuffle: Tensor) -> Tensor:
-        """``(B,)``."""
-        ids_keep = ids_shuffle[:, :num_visible(ids_shuffle.shape[1], self.mask_ratio)]
+    def _losses(self, images: Tensor, ids_shuffle: Tensor, num_keep: int) -> Tensor:
+        """``(B, number of layers)``: mean squared errors of the teacher's tokens."""
+        ids_keep = ids_shuffle[:, :num_keep]
         targets = self.targets(images, ids_keep)
         found = {i: self.backbone.ln1(tokens) for i, tokens in enumerate(
             self.backbone.visible_layers(images, ids_keep)) if i in self.student_layers}
@@ -103,7 +74,7 @@ class Distiller(BaseModel):
         for place, target, project in zip(self.student_layers, targets, self.projections, strict=True):
             pred = project(found[place][:, -target.shape[1]:]).float()
             losses.append((pred - target).square().mean(dim=(1, 2)))
-        return torch.stack(losses).mean(dim=0)
+        return torch.stack(losses, dim=1)
 
     @torch.no_grad()
     def targets(self, images: Tensor, ids_keep: Tensor) -> list[Tensor]:
@@ -118,14 +89,6 @@ class Distiller(BaseModel):
         found = {i - 1: torch.take_along_dim(tokens, rows[..., None], dim=1)
                  for i, tokens in enumerate(teacher.layer_inputs(images)) if i - 1 in self.layers}
         return [F.layer_norm(found[i].float(), found[i].shape[-1:]) for i in self.layers]
-
-    def predict(self, inputs: Tensor, data_samples: list) -> list:
-        """Give each sample its ``reconstruction_loss``, under a mask that depends on its ``sample_idx`` alone."""
-        grid = self.backbone.grid_of(*inputs.shape[2:])
-        orders = torch.stack([order_of_sample(sample.sample_idx, grid, self.mask_block) for sample in data_samples])
-        for sample, loss in zip(data_samples, self._losses(inputs, orders.to(inputs.device)).tolist(), strict=True):
-            sample.reconstruction_loss = loss
-        return data_samples
 
     def init_weights(self) -> None:
         initialise_linear(self.projections)
