@@ -25,7 +25,7 @@ from mae_mm.models.heads.upscale import Upscale
 from .conftest import run_inside
 from .peers import randomise
 
-CLASSES, QUERIES, POINTS = 5, 7, 150
+CLASSES, QUERIES, POINTS, REGISTERS = 5, 7, 150, 2
 BACKBONE = dict(type='mae_mm.MAE', img_size=64, embed_dims=32, num_layers=4, num_heads=2, init_values=1.)
 IN_ENCODER = dict(out_indices=[-3], out_type='featmap+prefix')  # two layers see the queries
 BEHIND = dict(out_indices=[1, 3], norm_outputs=True)
@@ -66,7 +66,7 @@ def eomt(tmp_path_factory):
     """transformers' model with random weights, its folder, and ours with these weights."""
     config = transformers.EomtConfig(
         hidden_size=32, num_hidden_layers=4, num_attention_heads=2, image_size=64, patch_size=16, num_blocks=2,
-        num_queries=QUERIES, num_register_tokens=0, train_num_points=POINTS,
+        num_queries=QUERIES, num_register_tokens=REGISTERS, train_num_points=POINTS,
         id2label={i: f'class {i}' for i in range(CLASSES)})
     peer = transformers.EomtForUniversalSegmentation(config)
     weight = peer.criterion.empty_weight.clone()
@@ -76,7 +76,7 @@ def eomt(tmp_path_factory):
         parameter.data *= 2.5
     folder = tmp_path_factory.mktemp('eomt')
     peer.save_pretrained(folder)
-    ours = segmentor()
+    ours = segmentor(dict(IN_ENCODER, num_registers=REGISTERS))
     load_into(ours, load_weights(str(folder)), 'eomt')
     return peer, folder, ours
 
@@ -129,7 +129,7 @@ def test_the_loss_and_its_gradients_are_those_of_transformers(eomt, share):
 @torch.no_grad()
 def test_weights_go_back_to_transformers(eomt, tmp_path):
     peer, _, ours = eomt
-    model = segmentor()
+    model = segmentor(dict(IN_ENCODER, num_registers=REGISTERS))
     model.load_state_dict(ours.state_dict())
     model.backbone.pos_embed.data[:, 0] = .3  # the class token's position, which theirs does not have
     torch.save(dict(state_dict=model.state_dict(), meta=dict(dataset_meta=dict(classes=tuple('abcde')))),
@@ -150,7 +150,8 @@ def original_names(state_dict):
     renamed = {}
     for name, tensor in state_dict.items():
         for old, new in (('embeddings.patch_embeddings.projection', 'patch_embed.proj'),
-                         ('embeddings.position_embeddings.weight', 'pos_embed'), ('embeddings.', ''),
+                         ('embeddings.position_embeddings.weight', 'pos_embed'),
+                         ('embeddings.register_tokens', 'reg_token'), ('embeddings.', ''),
                          ('layer_scale1.lambda1', 'ls1.gamma'), ('layer_scale2.lambda1', 'ls2.gamma'),
                          ('attention.out_proj', 'attn.proj'), ('layers.', 'blocks.'), ('layernorm.', 'norm.')):
             if not name.startswith(('mask_head', 'upscale', 'query', 'class', 'attn', 'criterion')):
@@ -166,7 +167,6 @@ def original_names(state_dict):
         parts = [renamed.pop(name.replace('q_proj', f'{part}_proj')) for part in 'qkv']
         renamed[name.replace('attention.q_proj', 'attn.qkv')] = torch.cat(parts)
     renamed['network.encoder.backbone.pos_embed'] = renamed['network.encoder.backbone.pos_embed'][None]
-    del renamed['network.encoder.backbone.register_tokens']
     return {**renamed, 'network.encoder.pixel_mean': torch.zeros(1, 3, 1, 1)}
 
 

@@ -30,6 +30,16 @@ def test_outputs_are_those_of_the_layers(out_type, norm):
 
 
 @torch.no_grad()
+def test_several_class_tokens_and_registers():
+    sizes = dict(num_cls_tokens=3, num_registers=2, out_indices=[1], norm_outputs=True)
+    images = torch.randn(2, 3, 32, 48)
+    (patches, token), = backbone(**sizes, out_type='featmap+cls_token')(images)
+    (same, prefix), = backbone(**sizes, out_type='featmap+prefix')(images)
+    assert prefix.shape == (2, 5, 16) and patches.shape == (2, 16, 4, 6) and torch.equal(patches, same)
+    torch.testing.assert_close(token, prefix[:, :3].mean(dim=1))
+
+
+@torch.no_grad()
 def test_the_last_layer_is_always_normed():
     images = torch.randn(2, 3, 32, 48)
     last = [backbone(out_indices=[1, -1], norm_outputs=norm)(images) for norm in (False, True)]

@@ -7,6 +7,7 @@ import re
 from collections import OrderedDict
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from ..errors import InputError
@@ -84,23 +85,25 @@ def complete_tokens(weights: 'OrderedDict[str, Tensor]', grid: Grid | None) -> N
 
 
 def fold_class_positions(weights: 'OrderedDict[str, Tensor]') -> None:
-    """Make the class token's position part of it, in place, as timm keeps encoders with registers."""
+    """Make the class token's position part of it, in place, as timm and EoMT keep it."""
     positions = weights['backbone.pos_embed']
     weights['backbone.cls_token'] = weights['backbone.cls_token'] + positions[:, :1]
     weights['backbone.pos_embed'] = positions[:, 1:]
 
 
 def complete_eomt(weights: 'OrderedDict[str, Tensor]') -> None:
-    """Give EoMT's positions, those of the patches alone, their shape, and leave out registers that are none."""
-    positions, registers = (weights.get(f'backbone.{name}') for name in ('pos_embed', 'register_tokens'))
+    """Give transformers' EoMT a class token's position, zeros, and leave out registers that are none; in place."""
+    positions = weights.get('backbone.pos_embed')
     if positions is not None and positions.dim() == 2:
-        weights['backbone.pos_embed'] = positions[None]
+        weights['backbone.pos_embed'] = F.pad(positions[None], (0, 0, 1, 0))
+    registers = weights.get('backbone.register_tokens')
     if registers is not None and not registers.numel():
         del weights['backbone.register_tokens']
 
 
 def shorten_eomt(weights: 'OrderedDict[str, Tensor]') -> None:
-    """The inverse of :func:`complete_eomt`, of weights with positions of class tokens."""
+    """The inverse of :func:`complete_eomt`."""
     fold_class_positions(weights)
-    positions = weights['backbone.pos_embed'] = weights['backbone.pos_embed'][0]
+    positions = weights['backbone.pos_embed'][0]
+    weights['backbone.pos_embed'] = positions
     weights.setdefault('backbone.register_tokens', positions.new_zeros(1, 0, positions.shape[1]))

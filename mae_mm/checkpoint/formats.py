@@ -187,10 +187,10 @@ def export(weights: Mapping[str, Tensor], target: str) -> 'tuple[OrderedDict[str
     rows, left_out = _target_rows(full, target)
     if target == 'huggingface':
         split_attention(full)
+        if QUERIES in full:
+            shorten_eomt(full)
     if target == 'timm' and 'backbone.register_tokens' in full:
         fold_class_positions(full)
-    if target == 'huggingface' and QUERIES in full:
-        shorten_eomt(full)
     back = tuple((ours, theirs) for theirs, ours in rows)
     done: OrderedDict[str, Tensor] = OrderedDict()
     aside: list[str] = []

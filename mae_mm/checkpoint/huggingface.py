@@ -131,19 +131,6 @@ def config_of(model: Description, class_names: Sequence[str] | None = None) -> d
     return config
 
 
-def _kind(model: Description) -> tuple[str, str, dict[str, Any]]:
-    """Class and ``model_type`` of transformers' model, and what its config alone has."""
-    ratio = model.backbone.hidden_dims // model.backbone.embed_dims
-    if model.num_cls_tokens > 1:
-        return 'PixioModel', 'pixio', dict(n_cls_tokens=model.num_cls_tokens, mlp_ratio=ratio)
-    if model.num_registers:
-        return 'Dinov2WithRegistersModel', 'dinov2_with_registers', dict(
-            num_register_tokens=model.num_registers, mlp_ratio=ratio, use_swiglu_ffn=False)
-    if model.layer_scale:
-        return 'Dinov2Model', 'dinov2', dict(mlp_ratio=ratio, use_swiglu_ffn=False, use_mask_token=False)
-    if model.num_classes:
-        return 'ViTForImageClassification', 'vit', {}
-    return 'ViTMAEForPreTraining' if model.decoder else 'ViTMAEModel', 'vit_mae', {}
 def _labels(number: int, class_names: Sequence[str] | None) -> dict[str, Any]:
     names = class_names or [f'LABEL_{i}' for i in range(number)]
     if len(names) != number:
@@ -163,8 +150,24 @@ def _eomt_config(model: Description, eps: float, class_names: Sequence[str] | No
     return dict(
         architectures=['EomtForUniversalSegmentation'], model_type='eomt', **sizes, mlp_ratio=mlp_ratio,
         hidden_act=ACTIVATIONS[0], layer_norm_eps=eps, image_size=model.backbone.grid[0] * model.patch_size,
-        patch_size=model.patch_size, num_channels=model.in_channels, num_register_tokens=0, num_queries=queries,
-        num_blocks=num_blocks, num_upscale_blocks=doublings, **_labels(model.num_labels, class_names))
+        patch_size=model.patch_size, num_channels=model.in_channels,
+        num_register_tokens=model.num_registers, num_queries=queries, num_blocks=num_blocks,
+        num_upscale_blocks=doublings, **_labels(model.num_labels, class_names))
+
+
+def _kind(model: Description) -> tuple[str, str, dict[str, Any]]:
+    """Class and ``model_type`` of transformers' model, and what its config alone has."""
+    ratio = model.backbone.hidden_dims // model.backbone.embed_dims
+    if model.num_cls_tokens > 1:
+        return 'PixioModel', 'pixio', dict(n_cls_tokens=model.num_cls_tokens, mlp_ratio=ratio)
+    if model.num_registers:
+        return 'Dinov2WithRegistersModel', 'dinov2_with_registers', dict(
+            num_register_tokens=model.num_registers, mlp_ratio=ratio, use_swiglu_ffn=False)
+    if model.layer_scale:
+        return 'Dinov2Model', 'dinov2', dict(mlp_ratio=ratio, use_swiglu_ffn=False, use_mask_token=False)
+    if model.num_classes:
+        return 'ViTForImageClassification', 'vit', {}
+    return 'ViTMAEForPreTraining' if model.decoder else 'ViTMAEModel', 'vit_mae', {}
 
 
 def _sizes(part: Transformer) -> dict[str, Any]:

@@ -96,22 +96,6 @@ _HF_ALIASES = (
     (r'\.mlp\.fc2\.', '.output.dense.'),
 )
 
-# Hugging Face's Pixio and DINOv2, with or without registers.
-_HF_EMBEDDINGS: Rows = (
-    ('embeddings.cls_token', 'backbone.cls_token'),
-    ('embeddings.register_tokens', 'backbone.register_tokens'),
-    ('embeddings.position_embeddings', 'backbone.pos_embed'),
-    ('embeddings.patch_embeddings.projection.*', 'backbone.patch_embed.projection.*'),
-    ('layernorm.*', 'backbone.ln1.*'),
-)
-_HF_NORMS = dict(ln1='norm1.*', ln2='norm2.*')
-HF_PIXIO: Rows = (*_HF_EMBEDDINGS, *_layers('encoder.layer', 'backbone.layers', **{**_HF_LAYER, **_HF_NORMS}))
-HF_DINOV2: Rows = (*_HF_EMBEDDINGS, *_layers('encoder.layer', 'backbone.layers', **{
-    **_HF_LAYER, **_HF_NORMS, 'fc1': 'mlp.fc1.*', 'fc2': 'mlp.fc2.*', 'gamma_1': 'layer_scale1.lambda1',
-    'gamma_2': 'layer_scale2.lambda1'}))
-_HF_LATER_ALIASES = ((r'^(pixio|dinov2|dinov2_with_registers)\.', ''), (r'^layers\.', 'encoder.layer.'),
-                     *(alias for alias in _HF_ALIASES if '_proj' in alias[0]))
-_HF_LATER_SIGNATURE = ('embeddings.cls_token', 'encoder.layer.0.norm1.weight')
 # EoMT: masks by queries in the encoder's last layers (mae_mm.MaskHead); transformers' names and those of its own files
 # (tue-mps/eomt), whose encoder is timm's.
 EOMT: Rows = (
@@ -131,14 +115,30 @@ EOMT: Rows = (
     ('attn_mask_probs', 'decode_head.masked_shares'),
 )
 _EOMT_OFFICIAL: Rows = (
-    *_ENCODER[:-2], *_LAYER_SCALE,
-    ('reg_token', 'backbone.register_tokens'),
+    *_ENCODER[:-2], *_LAYER_SCALE, *_TIMM_REGISTERS,
     ('q.weight', 'decode_head.queries'),
     ('class_head.*', 'decode_head.classify.*'),
     ('mask_head.#.*', 'decode_head.mask_mlp.#.*'),
     ('upscale.#.?', 'decode_head.upscale.#.?'),
     ('attn_mask_probs', 'decode_head.masked_shares'),
 )
+
+# Hugging Face's Pixio and DINOv2, with or without registers.
+_HF_EMBEDDINGS: Rows = (
+    ('embeddings.cls_token', 'backbone.cls_token'),
+    ('embeddings.register_tokens', 'backbone.register_tokens'),
+    ('embeddings.position_embeddings', 'backbone.pos_embed'),
+    ('embeddings.patch_embeddings.projection.*', 'backbone.patch_embed.projection.*'),
+    ('layernorm.*', 'backbone.ln1.*'),
+)
+_HF_NORMS = dict(ln1='norm1.*', ln2='norm2.*')
+HF_PIXIO: Rows = (*_HF_EMBEDDINGS, *_layers('encoder.layer', 'backbone.layers', **{**_HF_LAYER, **_HF_NORMS}))
+HF_DINOV2: Rows = (*_HF_EMBEDDINGS, *_layers('encoder.layer', 'backbone.layers', **{
+    **_HF_LAYER, **_HF_NORMS, 'fc1': 'mlp.fc1.*', 'fc2': 'mlp.fc2.*', 'gamma_1': 'layer_scale1.lambda1',
+    'gamma_2': 'layer_scale2.lambda1'}))
+_HF_LATER_ALIASES = ((r'^(pixio|dinov2|dinov2_with_registers)\.', ''), (r'^layers\.', 'encoder.layer.'),
+                     *(alias for alias in _HF_ALIASES if '_proj' in alias[0]))
+_HF_LATER_SIGNATURE = ('embeddings.cls_token', 'encoder.layer.0.norm1.weight')
 
 # mmpretrain and mmsegmentation share most names with ours.
 _OWN_LAYER = dict(ln1='ln1.*', ln2='ln2.*', qkv='attn.qkv.*', proj='attn.proj.*', fc1='ffn.layers.0.0.*',
@@ -176,14 +176,14 @@ FORMATS: dict[str, Format] = {
                    _ENCODER + _BEIT,
                    # the prediction of visual tokens, and BEiT v2's second road to it
                    dropped=(_INDEX, r'(cls_pt_)?lm_head\..+', r'mask_token', r'cls_pt_(layers|norm)\..+')),
-    'dinov2': Format(((*_VIT_SIGNATURE, 'blocks.0.ls1.gamma', 'mask_token'), ), _DINOV2,
-                     ((r'^blocks\.[0-9]+\.([0-9]+)\.', r'blocks.\1.'), ),  # layers in chunks
-                     dropped=(r'mask_token', ), pos_resize='offset'),
     'eomt': Format((('query.weight', 'embeddings.cls_token', 'layers.0.layer_scale1.lambda1'), ), EOMT,
                    dropped=(r'criterion\.empty_weight', )),
     'eomt_official': Format((('q.weight', 'class_head.weight', 'patch_embed.proj.weight'), ), _EOMT_OFFICIAL,
                             ((r'^network\.', ''), (r'^encoder\.(backbone\.)?', '')),
                             dropped=(r'criterion\.empty_weight', r'pixel_(mean|std)')),
+    'dinov2': Format(((*_VIT_SIGNATURE, 'blocks.0.ls1.gamma', 'mask_token'), ), _DINOV2,
+                     ((r'^blocks\.[0-9]+\.([0-9]+)\.', r'blocks.\1.'), ),  # layers in chunks
+                     dropped=(r'mask_token', ), pos_resize='offset'),
     'timm': Format(((*_VIT_SIGNATURE, 'blocks.0.ls1.gamma'), (*_VIT_SIGNATURE, 'reg_token')),
                    _ENCODER + _LAYER_SCALE + _TIMM_REGISTERS, pos_resize='antialias'),
     'mae': Format(((*_VIT_SIGNATURE, 'pos_embed'), ), _ENCODER + _DECODER),
