@@ -128,3 +128,11 @@ def test_a_warmup_is_shorter_than_its_run():
     for epochs in (1, 2, 3, 30):
         cfg = read_config('finetune/vit_folder', dict(max_epochs=epochs))
         assert cfg.param_scheduler.warmup < cfg.train_cfg.max_epochs == epochs
+
+
+@pytest.mark.parametrize('options', [{}, {'data_root': '/some/where'}, {'crop_size': (96, 96)}])
+def test_a_setting_that_changes_nothing_is_refused_whatever_else_is_given(options):
+    """Masks by queries have no class weights; a setting beside them that has an effect does not hide that."""
+    with pytest.raises(InputError, match="'class_weight' changes no setting of the run"):
+        read_config('mae/segment_folder', dict(options, head='mask', class_weight='frequency'))
+    assert read_config('mae/segment_folder', dict(options, head='linear', class_weight='frequency'))

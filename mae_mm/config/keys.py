@@ -27,7 +27,7 @@ SECTIONS: dict[str, set[str]] = {
     r'model(\.module)?\.test_cfg': {'mode', 'crop_size', 'stride', 'window_batch', 'logits_dtype'},
     r'.*data_preprocessor\.test_cfg': {'size', 'size_divisor'},
     r'.*_dataloader\.dataset\.metainfo': {'classes', 'palette', 'class_ids', 'label_map', 'reduce_zero_label',
-                                          'dataset_type', 'task_name'},
+                                          'dataset_type', 'task_name', 'label_palette'},
     r'.*\.hparams': {'pad_val', 'interpolation'},  # of RandAugment, for those of its transforms that know them
 }
 _DECAYS = {'custom_keys', 'bias_decay_mult', 'norm_decay_mult', 'flat_decay_mult'}

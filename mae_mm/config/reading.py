@@ -1,5 +1,6 @@
 """Reading a config: what it says wrong is told before anything is built or written."""
 import difflib
+import functools
 import inspect
 import os
 from collections.abc import Callable, Iterator
@@ -48,8 +49,7 @@ def read_config(path: str, options: dict[str, Any] | None = None, work_dir: str 
     variables = {key: value for key, value in options.items() if key.split('.')[0] not in RUNNER_KEYS - VARIABLES}
     if variables:
         cfg = _evaluated(path, variables, _told(path, variables))
-        check_effect(path, {key: value for key, value in variables.items() if key != 'data_root'}, cfg,
-                     RUNNER_KEYS - VARIABLES)
+        check_effect(path, variables, cfg, RUNNER_KEYS - VARIABLES, functools.partial(_evaluated, path))
     if overlay:
         cfg.merge_from_dict(_evaluated(overlay, {})._cfg_dict.to_dict())
     try:

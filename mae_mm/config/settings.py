@@ -5,7 +5,7 @@ again, bases included, with the new values in place of what is assigned to their
 """
 import ast
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 from unittest import mock
 
@@ -85,21 +85,23 @@ def _value(cfg: Any, name: str) -> Any:
     return cfg
 
 
-def check_effect(path: str, variables: Options, cfg: Config, read_by_runs: set[str]) -> None:
-    """Tell which of the variables changed nothing that a run reads.
+def check_effect(path: str, variables: Options, cfg: Config, read_by_runs: set[str],
+                 evaluated: Callable[[Options], Config]) -> None:
+    """Tell which of the variables changed nothing that a run reads; ``data_root`` is every run's.
 
     Args:
         cfg: the config with all of the variables.
         read_by_runs: top-level names that a run reads.
+        evaluated: from variables to the config with them.
 
     Raises:
         ValueError: with the name of such a variable.
     """
     changed = _read_part(cfg, read_by_runs)
-    for name in variables:
+    for name in (name for name in variables if name != 'data_root'):
         others = {key: value for key, value in variables.items() if key != name}
         try:
-            without = evaluate(path, others)
+            without = evaluated(others)
         except Exception:  # noqa: BLE001 - a program that fails without the setting: it has an effect
             continue
         if _value_or_none(without, name) != variables[name] and _read_part(without, read_by_runs) == changed:
