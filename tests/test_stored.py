@@ -35,6 +35,11 @@ def test_a_stored_config_is_what_was_written():
         assert isinstance(found, Config) and found.model.type == cfg.model.type
 
 
+def test_keys_that_are_no_names_are_read_as_mmengine_writes_them():
+    model = dict(type='ImageClassifier', widths={'1b': 1, 'tiny': dict({'a.b': [2]})})
+    assert stored(model=Config(dict(model=model)).pretty_text.partition('=')[2]).model == model
+
+
 HOSTILE = "dict(type='ImageClassifier', head={})"
 
 
@@ -48,6 +53,8 @@ HOSTILE = "dict(type='ImageClassifier', head={})"
     dict(model=HOSTILE.format("dict(type='LinearClsHead', path='http://host/file')")),
     dict(model="dict(type='nothing_registered')"), dict(model='[1]'), dict(model='None'),
     dict(model="__import__('os').system('touch ran')"), dict(model="dict(**__import__('os').environ)"),
+    dict(model="dict(__import__('os').environ)"), dict(model="dict({'a': __import__('os')})"),
+    dict(model="dict({'a': 1}, b=2)"), dict(model="dict({'a': 1}, {'b': 2})"), dict(model="list({'a': 1})"),
     dict(model='{**{}}'), dict(model='{[]: 1}'), dict(model="dict([('type', 'MAE')])"), dict(model='[x for x in ()]'),
     dict(model='(lambda: 0)()'), dict(model="f'{1}'"), dict(model="'a'.upper()"), dict(model='undefined'),
     dict(model='dict(type=inf)'), dict(model='dict(' * 5000), dict(model='-' * 100_000 + '1'),

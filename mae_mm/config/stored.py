@@ -76,8 +76,12 @@ def _assignment(node: ast.stmt) -> tuple[str, ast.expr]:
 
 def _value(node: ast.expr) -> Any:
     if isinstance(node, ast.Call):
-        if not isinstance(node.func, ast.Name) or node.func.id != 'dict' or node.args:
+        keys = node.args[0] if len(node.args) == 1 and not node.keywords else None  # some of which are no names
+        if not isinstance(node.func, ast.Name) or node.func.id != 'dict' or node.args and not isinstance(
+                keys, ast.Dict):
             raise ValueError(f'a call in line {node.lineno}')
+        if keys is not None:
+            return _value(keys)
         return {keyword.arg: _value(keyword.value) for keyword in node.keywords if _is_named(keyword)}
     if isinstance(node, ast.Dict):
         if None in node.keys:
