@@ -17,7 +17,7 @@ def test_the_notebook_runs(tmp_path, monkeypatch):
     notebook = json.loads((ROOT / 'docs/tutorial.ipynb').read_text())
     cells = [''.join(cell['source']) for cell in notebook['cells'] if cell['cell_type'] == 'code']
     for cell in cells:
-        lines = cell.splitlines()
+        lines = cell.replace('\\\n', ' ').splitlines()
         for line in lines:
             if line.startswith('!'):
                 command, *arguments = shlex.split(line[1:])
