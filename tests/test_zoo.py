@@ -75,6 +75,12 @@ def test_a_name_that_cannot_be_fetched_stops_before_the_others(fetchable, error_
     assert not fetchable.exists()
 
 
+def test_a_cache_that_cannot_be_made_is_one_line(fetchable, error_of):
+    fetchable.parent.mkdir(parents=True)
+    fetchable.write_text('a file')
+    assert f'{fetchable} cannot be written: ' in error_of('download', 'right')
+
+
 def test_the_names_are_listed(capsys):
     assert run_inside('download') == 0
     assert capsys.readouterr().out.splitlines() == zoo_table()
