@@ -1,5 +1,6 @@
 # make demo   pre-train a tiny model on two CPU cores, fine-tune it and the same from scratch, test both and draw
 # make test   everything that must pass
+# make docs   the documents as a site, build/docs; whatever leads nowhere is an error
 # make check  ruff, mypy and codespell alone
 # make cifar-table CIFAR=DIR   pre-train on CIFAR-10, then a table of the ways to use the encoder
 # JOBS=2      how many tests run at a time
@@ -10,6 +11,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 PY := .venv/bin/python
 INSTALLED := .venv/.installed
 DEMO := work_dirs/demo
+DOCS := build/docs-packages
 DEMO_PRETRAIN := configs/demo/mae-tiny_64x64_digits.py
 DEMO_CONFIG := configs/demo/upernet_mae-tiny_64x64_digits.py
 
@@ -17,7 +19,7 @@ CIFAR ?= data/cifar10
 CIFAR_WORK := work_dirs/cifar
 CIFAR_PRETRAIN := configs/pretrain/mae_vit-tiny-p4_1xb64-coslr-30e_cifar10.py
 
-.PHONY: demo test cifar-table check install
+.PHONY: demo test cifar-table check docs install
 
 install: $(INSTALLED)
 
@@ -52,6 +54,18 @@ check: $(INSTALLED)
 	$(PY) -m ruff check .
 	$(PY) -m mypy mae_mm
 	$(PY) -m codespell_lib README.md CHANGELOG.md CONTRIBUTING.md metafile.yml docs mae_mm configs tools tests
+
+# Apart from .venv, whose versions stay those that everything was tested with.
+$(DOCS)/.installed: requirements/docs.txt requirements/constraints.txt $(INSTALLED)
+	$(PY) -m pip install --disable-pip-version-check --quiet --upgrade --target $(DOCS) -r requirements/docs.txt \
+		-c requirements/constraints.txt
+	touch $@
+
+docs: $(DOCS)/.installed
+	$(PY) tools/docs/model_zoo.py
+	$(PY) tools/docs/imports.py
+	NO_MKDOCS_2_WARNING=1 PYTHONPATH=$(DOCS) $(PY) -m mkdocs build --quiet --strict
+	@echo "the documents: build/docs/index.html"
 
 test: check
 	OMP_NUM_THREADS=1 $(PY) -m pytest -n $(JOBS) --dist loadfile

@@ -26,7 +26,13 @@ FOLDER = 'mae/segment_folder'
 
 def folder_arguments(folder, work_dir, head):
     options = arguments(folder, work_dir, head=head, trainable_layers=0)
-    return [option for option in options if not str(option).startswith('head_channels')]
+    return [option for option in options if str(option).partition('=')[0] not in idle(head)]
+
+
+def idle(head):
+    """The settings that a head does not read, which are refused."""
+    return {'head_channels', *(['depth'] if head in ('linear', 'segmenter', 'mask') else []),
+            *(['width'] if head == 'mask' else [])}
 
 
 @pytest.mark.parametrize('head', HEADS)
@@ -75,9 +81,7 @@ def test_inspect_knows_the_head(head, tmp_path):
 
 def built(head, size=(32, 48)):
     """The folder's config as the smallest model, in eval mode, whose every part has a say in the output."""
-    idle = {'head_channels', *(['depth'] if head in ('linear', 'segmenter', 'mask') else []),
-            *(['width'] if head == 'mask' else [])}
-    options = {key: value for key, value in TINY.items() if key not in idle}
+    options = {key: value for key, value in TINY.items() if key not in idle(head)}
     cfg = read_config(FOLDER, {**options, 'head': head, 'model.decode_head.num_classes': 3, 'crop_size': size})
     fit_to_hardware(cfg, 'none')
     init_default_scope(cfg.default_scope)

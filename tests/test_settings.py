@@ -1,7 +1,10 @@
 """Settings of the command line: each takes effect wherever a config uses it, or is refused by its name."""
 import re
 
+import cv2
+import numpy as np
 import pytest
+from mmpretrain.registry import TRANSFORMS
 
 from mae_mm.config import config_names, read_config, settle
 from mae_mm.config.reading import RUNNER_KEYS, VARIABLES
@@ -50,6 +53,20 @@ def test_configs_of_a_kind_share_their_settings(name):
     kind = name.split('/')[0]
     shared = SHARED[kind] - ({'crop_size'} if re.match(NO_WINDOWS, name) else set())
     assert not shared - set(read_config(name)._cfg_dict)
+
+
+@pytest.mark.parametrize('size', [(32, 48), [48, 32], 32], ids=str)
+@pytest.mark.parametrize('name', ['pretrain/mae_vit_folder', 'finetune/vit_folder', 'knn/vit_knn_folder'])
+def test_a_rectangle_is_height_and_width(name, size, tmp_path):
+    cv2.imwrite(str(tmp_path / 'narrow.png'), np.zeros((200, 40, 3), np.uint8))
+    cfg = read_config(name, dict(data_root=str(tmp_path), img_size=size))
+    for loader in ('train_dataloader', 'test_dataloader'):
+        sample = dict(img_path=str(tmp_path / 'narrow.png'), sample_idx=0, gt_label=0)
+        for step in cfg[loader].dataset.pipeline:
+            if 'SeedSample' not in step.type:
+                sample = TRANSFORMS.build(step)(sample)
+        assert tuple(sample['inputs'].shape[1:]) == (tuple(size) if size != 32 else (32, 32)), loader
+    assert cfg.model.backbone.img_size == size
 
 
 def test_a_size_reaches_pipelines_model_and_tests():

@@ -13,6 +13,7 @@ import torch
 from filelock import FileLock  # torch needs it, too
 
 from ..errors import InputError
+from ..outputs import make_folder
 
 # The first digits of the md5 that facebookresearch/mae publishes (README.md, FINETUNE.md).
 MD5 = {
@@ -55,7 +56,7 @@ def download(url: str) -> str:
         ValueError: it cannot be fetched, or is not the file that was published under this URL.
     """
     path = os.path.join(torch.hub.get_dir(), 'checkpoints', os.path.basename(urlparse(url).path) or 'checkpoint')
-    os.makedirs(os.path.dirname(path), exist_ok=True)
+    make_folder(os.path.dirname(path))
     with FileLock(f'{path}.lock'):  # the processes of one training ask for the same file
         if os.path.isfile(path):
             _check_hash(url, path)

@@ -25,6 +25,7 @@ COMMANDS = {
     'probe': 'accuracy of a linear classifier on frozen features',
     'shards': 'write images into tar files that a data_root can be, or verify these',
     'stats': 'mean and deviation of each band of a folder of images',
+    'download': 'fetch published weights by name, and check them',
     'export': 'write a model as ONNX or as a program of torch.export',
     'convert': 'write weights under the names of another project',
     'inspect': 'say what a checkpoint is and holds',

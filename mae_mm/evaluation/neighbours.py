@@ -44,7 +44,8 @@ def neighbours_accuracy(train: tuple[Tensor, Tensor], test: tuple[Tensor, Tensor
     """Top-1, from 0 to 1, on ``test`` by the votes of the k nearest of ``train``, for each k of ``counts``.
 
     Args:
-        train, test: ``(N, C)`` features and ``(N,)`` classes.
+        train: ``(N, C)`` features and ``(N,)`` classes.
+        test: the same of those that are classified.
     """
     num_classes = int(max(train[1].max(), test[1].max())) + 1
     right = torch.zeros(len(counts))

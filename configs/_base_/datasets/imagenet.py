@@ -1,6 +1,6 @@
 # ImageNet-1K: data/imagenet/{train,val}/n01440764/*.JPEG; what else there is to download: docs/datasets.md
 data_root = 'data/imagenet'
-img_size = 224
+img_size = 224  # a side, or (height, width)
 batch_size = 128
 on_broken = 'stop'  # at an image that cannot be read; 'replace': name it once, and train on another one in its place
 max_broken = 0.01  # the share of the images that may be replaced
@@ -15,6 +15,8 @@ augment = [  # as timm's rand-m9-mstd0.5-inc1 and random erasing; values in BGR
         fill_color=[103.53, 116.28, 123.675], fill_std=[57.375, 57.12, 58.395]),
 ]
 pack = [dict(type='mae_mm.PackInputs')]
+square = isinstance(img_size, int)
+longer_side = img_size if square else max(img_size)  # what the short edge of an image is resized by: a crop then fits
 train_pipeline = [
     dict(type='mae_mm.SeedSample'),
     dict(type='mae_mm.LoadCrop', size=img_size, area=(0.08, 1.0)),
@@ -23,9 +25,9 @@ train_pipeline = [
 ]
 test_pipeline = [
     *load,
-    dict(type='ResizeEdge', _scope_='mae_mm', scale=img_size * 256 // 224, edge='short', backend='pillow',
+    dict(type='ResizeEdge', _scope_='mae_mm', scale=longer_side * 256 // 224, edge='short', backend='pillow',
          interpolation='bicubic'),
-    dict(type='CenterCrop', crop_size=img_size),
+    dict(type='CenterCrop', crop_size=img_size if square else tuple(img_size[::-1])),
     *pack,
 ]
 train_dataloader = dict(

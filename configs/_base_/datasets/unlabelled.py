@@ -1,6 +1,6 @@
 # Any folder of images, flat or nested, without labels; one image in twenty is not trained on.
 data_root = 'data/images'
-img_size = 224
+img_size = 224  # a side, or (height, width)
 batch_size = 64
 held_out = 0.05
 flip = 0.5  # probability of a flip from left to right
@@ -10,6 +10,8 @@ max_broken = 0.01  # the share of the images that may be replaced
 
 load = [dict(type='LoadImageFromFile', _scope_='mae_mm')]
 pack = [dict(type='mae_mm.PackInputs')]
+square = isinstance(img_size, int)
+longer_side = img_size if square else max(img_size)  # what the short edge of an image is resized by: a crop then fits
 train_pipeline = [
     dict(type='mae_mm.SeedSample'),
     dict(type='mae_mm.LoadCrop', size=img_size, area=(0.2, 1.0), flip=flip),
@@ -17,9 +19,9 @@ train_pipeline = [
 ]
 test_pipeline = [
     *load,
-    dict(type='ResizeEdge', _scope_='mae_mm', scale=img_size * 256 // 224, edge='short', backend='pillow',
+    dict(type='ResizeEdge', _scope_='mae_mm', scale=longer_side * 256 // 224, edge='short', backend='pillow',
          interpolation='bicubic'),
-    dict(type='CenterCrop', crop_size=img_size),
+    dict(type='CenterCrop', crop_size=img_size if square else tuple(img_size[::-1])),
     *pack,
 ]
 dataset = dict(type='mae_mm.ImageFolder', data_root=data_root, held_out=held_out)
