@@ -53,10 +53,11 @@ def test_every_block_is_hidden_as_often_as_any_other():
 
 
 def test_a_block_of_one_patch_draws_what_single_patches_draw():
+    """Equal numbers, of which there is a pair in one of 10,000 images, included."""
     torch.manual_seed(3)
-    blocks = draw_order(4, (4, 6), CPU, (1, 1))
+    blocks = draw_order(60_000, (8, 8), CPU, (1, 1))
     torch.manual_seed(3)
-    assert torch.equal(blocks, torch.rand(4, 24).argsort(dim=1))
+    assert torch.equal(blocks, torch.rand(60_000, 64).argsort(dim=1))
     assert torch.equal(order_of_sample(5, (4, 6)), torch.randperm(24, generator=torch.Generator().manual_seed(5)))
 
 

@@ -50,9 +50,9 @@ def blocks_of(grid: Grid, block: Grid, device: torch.device | None = None) -> Te
 
 def _expand(order_of_blocks: Tensor, grid: Grid, block: Grid) -> Tensor:
     """``(B, blocks)`` numbers that order blocks to ``(B, L)`` orders of patches, in which each block is together."""
-    if block != SINGLE:
-        order_of_blocks = order_of_blocks[:, blocks_of(grid, block, order_of_blocks.device)]
-    return order_of_blocks.argsort(dim=1, stable=True)
+    if block == SINGLE:  # unstable: another order of equal numbers would be another draw than files were made with
+        return order_of_blocks.argsort(dim=1)
+    return order_of_blocks[:, blocks_of(grid, block, order_of_blocks.device)].argsort(dim=1, stable=True)
 
 
 def num_blocks(grid: Grid, block: Grid) -> int:
