@@ -31,8 +31,8 @@ class Distiller(MaskedModel):
         layers: of the teacher, counted from 0 or from the end. The student's last layer learns the deepest of them,
             and the others are those at the same share of the depth.
         mask_ratio: the share of patches that the student does not see.
-        mask_block: see :class:`MaskedAutoencoder`.
         data_preprocessor: config of what scales pixels and moves a batch to the device.
+        mask_block: see :class:`MaskedAutoencoder`.
 
     Raises:
         ValueError: parts that do not fit each other.
@@ -43,9 +43,9 @@ class Distiller(MaskedModel):
                  teacher: MAE | dict,
                  layers: int | Sequence[int] = -1,
                  mask_ratio: float = 0.75,
-                 mask_block: int | tuple[int, int] = 1,
                  data_preprocessor: dict | nn.Module | None = None,
-                 init_cfg: dict | None = None):
+                 init_cfg: dict | None = None,
+                 mask_block: int | tuple[int, int] = 1):
         super().__init__(backbone, mask_ratio, mask_block, data_preprocessor, init_cfg)
         built = self._built(teacher, MAE)
         if built.rel_pos_bias:
