@@ -262,7 +262,7 @@ def test_mistakes_are_told_in_one_line(checkpoint, on, folders, tmp_path, error_
     assert 'class astronaut has 7 images; use at most so many' in told('--shots', 9, '--probes', 'knn')
     assert '--shots many: all, a number' in told('--shots', 'many')
     assert '--seeds 0 is not a number from 1 on' in told('--seeds', 0)
-    assert 'out_indices has layer 3, the backbone has 3 layers' in told('--layers', '0,3')
+    assert 'layers has layer 3, the backbone has 3 layers' in told('--layers', '0,3')
     assert '--layers some: whole numbers with commas' in told('--layers', 'some')
     assert 'imagenet:x: KIND:DIR is needed, such as folder:DIR; kinds are cifar10' in told(data=['imagenet:x'])
     assert '--on folder:nowhere: no such folder' in told(data=['folder:nowhere'])

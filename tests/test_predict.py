@@ -102,7 +102,7 @@ def test_features_are_written_with_their_paths(config, trained, photographs, tmp
     assert np.array_equal(written['features'], model.features(inner, as_numpy=True))
     assert features('--kind', 'maps', '--layers', '-1')['features'].shape == (2, 16, 4, 4)
     assert set(features('--layers', '0', '-1')) == {'paths', 'features_0', 'features_-1'}
-    assert 'out_indices has layer 7' in error_of(FEATURES, checkpoint, inner, '--out', tmp_path / 'g.npz', '--layers',
+    assert 'layers has layer 7' in error_of(FEATURES, checkpoint, inner, '--out', tmp_path / 'g.npz', '--layers',
                                                  '7')
     assert 'named .npz' in error_of(FEATURES, checkpoint, inner, '--out', tmp_path / 'g.txt')
     assert not (tmp_path / 'g.npz').exists()

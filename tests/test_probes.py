@@ -18,7 +18,7 @@ from mae_mm.evaluation import attentive, dense, linear, shots
 from mae_mm.evaluation.features import linear_accuracy
 from mae_mm.evaluation.neighbours import neighbours_accuracy, neighbours_shares
 from mae_mm.evaluation.spectrum import effective_rank
-from mae_mm.visualization.probes import attention_map, heat, layers_picture, marked, pca_colours
+from mae_mm.visualization.probes import attention_map, layers_picture
 
 
 def classes(number, width=6, num_classes=3, noise=1.):
@@ -254,17 +254,6 @@ def test_probes_draw_nothing_from_the_global_generator(digits):
     assert torch.equal(torch.rand(1), expected)
 
 
-def test_colours_of_features_have_one_basis_over_images():
-    direction = torch.randn(16)
-    maps = [level * direction[:, None, None].expand(-1, 3, 4) + .01 * torch.randn(16, 3, 4) for level in (0., 1., 2.)]
-    pictures = pca_colours(maps)
-    assert [picture.shape for picture in pictures] == [(3, 4, 3)] * 3
-    first = [float(picture[..., 0].mean()) for picture in pictures]  # the component that tells the images apart
-    assert first == sorted(first, reverse=direction[direction.abs().argmax()] < 0)  # its largest weight is positive
-    assert abs(first[0] - first[2]) > 200 and abs(first[1] - 127) < 10
-    assert pca_colours([torch.ones(2, 3, 4)])[0].shape == (3, 4, 3)  # fewer channels than colours
-
-
 def test_figures_by_layer_are_drawn_whatever_checkpoints_are_called():
     curves = {('_$x_1$ 猫.pth', 'mean'): [(0, 1., .1), (3, 2., 0.)], ('b', 'cls_token'): [(3, 2., 0)]}
     file = layers_picture(dict(linear=curves, knn=curves), 'a $title', 'top1')
@@ -277,7 +266,3 @@ def test_attention_maps_are_means_of_what_tokens_take():
     found = attention_map(weights, slice(0, 2), 2, (3, 4))
     expected = [[float(weights[:, :2, 2 + 4 * y + x].mean()) for x in range(4)] for y in range(3)]
     np.testing.assert_allclose(found, expected, rtol=1e-5)
-    picture = heat(found)
-    assert picture.shape == (3, 4, 3) and picture.reshape(-1, 3).sum(axis=1).argmax() == found.argmax()
-    framed = marked(np.zeros((30, 40, 3), np.uint8), (1, 2), (3, 4))
-    assert framed[10, 20].any() and framed[20, 30].any() and not framed[15, 25].any() and not framed[5].any()

@@ -9,18 +9,11 @@ import torch
 
 from ..checkpoint.writing import AtomicBackend
 from ..datasets.labelled import LabelledSet
-from ..visualization import write_rgb
+from ..outputs import short_name
 from ..visualization.bands import shown_bands, stretched
-from ..visualization.probes import (
-    attention_map,
-    enlarged,
-    heat,
-    layers_picture,
-    marked,
-    pca_colours,
-    strip_size,
-)
-from ..visualization.segmentation import contact_sheet, side_by_side
+from ..visualization.features import pca_colours
+from ..visualization.panels import Panel, panels_png
+from ..visualization.probes import attention_map, layers_picture
 from .encoders import FrozenEncoder
 
 FOLDER = 'pictures'
@@ -56,7 +49,7 @@ def draw_patches(encoder: FrozenEncoder, data: LabelledSet, layer: int, norm: bo
     """A row for each of some test images, evenly spread: the image, its patches, and attention in a layer.
 
     The colours are the first three principal components of the patches of all these images; attention is that of the
-    class tokens, and of the patch in the middle, which is framed.
+    class tokens, and of the patch in the middle, which is framed in the image.
     """
     places = np.linspace(0, len(data.test) - 1, min(number, len(data.test))).astype(int)
     images = [data.test.picture(place) for place in places]
@@ -70,14 +63,17 @@ def draw_patches(encoder: FrozenEncoder, data: LabelledSet, layer: int, norm: bo
         weights = backbone.attention_weights(inputs, layer)[0]
         looks.append([attention_map(weights, tokens, backbone.num_prefix_tokens, grid) for tokens in (
             slice(0, backbone.num_cls_tokens), slice(token, token + 1))])
-    size, strips = strip_size(data.test.size_px), []
-    for image, colours, (of_class, of_patch) in zip(images, pca_colours(maps), looks, strict=True):
+    rows, (colours, _) = [], pca_colours(maps)
+    tall, wide = (side / count for side, count in zip(data.test.size_px, grid, strict=True))
+    for image, coloured, (of_class, of_patch) in zip(images, colours, looks, strict=True):
         shown = image[..., list(shown_bands(image.shape[2]))]
         rgb = shown if shown.shape[2] == 3 and shown.dtype == np.uint8 else stretched(shown, shown)
-        strips.append(side_by_side([enlarged(rgb, size, True), enlarged(colours, size), enlarged(heat(of_class), size),
-                                    marked(enlarged(heat(of_patch), size), middle, grid)]))
+        rows.append([Panel('image', rgb, marked=(middle[0] * tall, middle[1] * wide, tall, wide)),
+                     Panel('components of features', coloured), Panel('class tokens attend to', of_class),
+                     Panel('the patch attends to', of_patch)])
+    heading = f'{short_name(encoder.source)}: layer {layer}, {data.name}'
     name = file_name('patches', data.name, os.path.basename(encoder.source), encoder.digest[:8])
-    write_rgb(contact_sheet(strips, columns=1, width_px=strips[0].shape[1]), os.path.join(out, FOLDER, f'{name}.png'))
+    AtomicBackend().put(panels_png(rows, heading), os.path.join(out, FOLDER, f'{name}.png'))
 
 
 def file_name(*parts: str) -> str:

@@ -15,18 +15,18 @@ from .attention import Bias, BiasTable
 from .position import Grid
 
 
-def layer_places(indices: int | Sequence[int], depth: int) -> list[int]:
-    """Layers counted from 0, of ones that may count from the end.
+def layer_places(indices: int | Sequence[int], depth: int, name: str = 'layers') -> list[int]:
+    """Layers counted from 0, of ones that may count from the end; ``name`` is what a user calls them.
 
     Raises:
         ValueError: one that is no whole number, or not there.
     """
     places = [indices] if isinstance(indices, int) else indices
     if not isinstance(places, (list, tuple)) or not all(type(place) is int for place in places) or not places:
-        raise InputError(f'out_indices={indices!r}: a layer is a whole number, several are a list of them')
+        raise InputError(f'{name}={indices!r}: a layer is a whole number, several are a list of them')
     for place in places:
         if not -depth <= place < depth:
-            raise InputError(f'out_indices has layer {place}, the backbone has {depth} layers')
+            raise InputError(f'{name} has layer {place}, the backbone has {depth} layers')
     return [place % depth for place in places]
 
 
@@ -39,7 +39,7 @@ def output_places(out_indices: int | Sequence[int], out_type: str, depth: int) -
     Raises:
         ValueError: an unknown type, pooled tokens of others than the last layer; see :func:`layer_places`.
     """
-    places = layer_places(out_indices, depth)
+    places = layer_places(out_indices, depth, 'out_indices')
     if out_type not in OUT_TYPES:
         raise InputError(f'out_type={out_type!r} is not one of {", ".join(OUT_TYPES)}')
     if not out_type.startswith('featmap') and places != [depth - 1]:
