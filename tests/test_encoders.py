@@ -5,6 +5,7 @@ import torch
 import transformers
 from safetensors.torch import load_file
 
+from mae_mm.apis.encoders import FrozenEncoder
 from mae_mm.checkpoint import convert, export, load_into, load_weights, recognise
 from mae_mm.checkpoint.describing import describe
 from mae_mm.checkpoint.loading import encoder_of
@@ -257,3 +258,12 @@ def test_a_model_without_values_takes_the_files_tensors_themselves():
         empty = MAE(**sizes).eval()
     load_into(empty, weights, 'theirs')
     assert {parameter.dtype for parameter in empty.parameters()} == {torch.float32}
+
+
+def test_features_of_equal_weights_that_resize_positions_otherwise_are_told_apart(tmp_path):
+    """A cache of an official DINOv2 file must not serve for Hugging Face's, which is resized without the offset."""
+    theirs, state = dinov2_state(registers=False)
+    theirs.save_pretrained(tmp_path / 'theirs')
+    torch.save(state, tmp_path / 'official.pth')
+    both = [FrozenEncoder(str(tmp_path / name), num_heads=2) for name in ('theirs', 'official.pth')]
+    assert torch.equal(both[0].backbone.pos_embed, both[1].backbone.pos_embed) and both[0].digest != both[1].digest

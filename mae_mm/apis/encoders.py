@@ -54,7 +54,8 @@ class FrozenEncoder:
         grid: Any = described.backbone.grid
         self.img_size = grid[0] * described.patch_size, grid[1] * described.patch_size
         layer: Any = self.backbone.layers[0]
-        self.digest = _digest(self.backbone.state_dict(), [grid, layer.attn.num_heads, layer.ln1.eps])
+        facts = [grid, layer.attn.num_heads, layer.ln1.eps, self.backbone.pos_resize]
+        self.digest = _digest(self.backbone.state_dict(), facts)
         self.mean, self.std, self.bands = _pixels(checkpoint, source, described.in_channels)
         self.device = torch.device(get_device())
         self.backbone.eval().requires_grad_(False).to(self.device)
