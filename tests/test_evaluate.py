@@ -14,6 +14,7 @@ import torch
 from mae_mm.apis.encoders import FrozenEncoder
 from mae_mm.apis.evaluating import Evaluation
 from mae_mm.apis.measurements import COLUMNS
+from mae_mm.datasets import SegmentationFolder
 from mae_mm.datasets.labelled import LabelledSet, fitted
 from mae_mm.errors import InputError
 from mae_mm.evaluation import attentive, encoding, linear
@@ -320,3 +321,16 @@ def test_an_encoder_needs_its_file_alone(tmp_path):
     assert encoder.img_size == (16, 40)
     images = torch.rand(2, 3, 16, 40) * 255
     torch.testing.assert_close(encoder.backbone(encoder.prepare(images))[0], own(encoder.prepare(images))[0])
+
+
+def test_a_label_map_of_another_size_than_its_image_is_named_before_anything_is_computed(checkpoint, tmp_path,
+                                                                                          error_of, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    scenes(tmp_path / 'scenes', 3)
+    path = sorted((tmp_path / 'scenes/labels').iterdir())[2]
+    cv2.imwrite(str(path), cv2.imread(str(path), cv2.IMREAD_UNCHANGED)[:40])
+    line = error_of('evaluate', checkpoint, '--on', f'folder:{tmp_path / "scenes"}', '--probes', 'dense-linear')
+    assert f'{path}: 40x80 labels of an image of 64x80 pixels' in line and not os.path.exists('work_dirs')
+    monkeypatch.setattr(SegmentationFolder, 'check', lambda *_, **__: None)  # which looks at some of many
+    line = error_of('evaluate', checkpoint, '--on', f'folder:{tmp_path / "scenes"}', '--probes', 'dense-linear')
+    assert f'{path}: 40x80 labels of an image of 64x80 pixels' in line

@@ -104,7 +104,7 @@ class Evaluation:
         results, rows, start = Results(self.out), [], time.perf_counter()
         camvid = Config.fromfile(resources() / CAMVID).metainfo.to_dict()
         of_bands: dict[str, list[LabelledSet]] = {}  # what differs between encoders of other bands
-        for encoder in (FrozenEncoder(source, self.num_heads) for source in checkpoints):
+        for encoder in (FrozenEncoder(source, self.num_heads) for source in dict.fromkeys(checkpoints)):
             kind = digest(encoder.bands)
             if kind not in of_bands:
                 of_bands[kind] = [LabelledSet(source, encoder.bands, camvid) for source in dict.fromkeys(on)]

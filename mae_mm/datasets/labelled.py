@@ -16,7 +16,7 @@ from ..progress import progress_of
 from .base import FilesOrShards
 from .folder import ClassFolder
 from .labels import LoadAnnotations
-from .pairs import LABEL_FOLDERS
+from .pairs import LABEL_FOLDERS, shown_size
 from .segmentation import SegmentationFolder
 from .transforms import CheckLabels, LoadImage
 
@@ -86,9 +86,11 @@ class LabelledImages(Dataset):
         """``(H, W)`` classes of a :class:`SegmentationFolder`'s image, 255 for none.
 
         Raises:
-            ValueError: a file that cannot be read, or a value that is no class.
+            ValueError: a file that cannot be read, of another size than its image, or with a value that is no class.
         """
-        found: Any = LoadAnnotations().transform(self.dataset.get_data_info(place))
+        sample = self.dataset.get_data_info(place)
+        size = shown_size(sample['img_path'])
+        found: Any = LoadAnnotations().transform(dict(sample, ori_shape=size) if any(size) else sample)
         return CheckLabels().transform(found)['gt_seg_map']
 
     @functools.cached_property
@@ -163,6 +165,8 @@ class LabelledSet:
         scenes = kind == 'camvid' or kind == 'folder' and _has_label_maps(root)
         self.labels = SCENES if scenes else CLASSES
         if scenes:
+            for split in SPLITS:
+                SegmentationFolder.check(split, data_root=root)
             metainfo: Any = camvid if kind == 'camvid' else None
             datasets: list[Any] = [SegmentationFolder(data_root=root, split=split, metainfo=metainfo, pipeline=[])
                                    for split in SPLITS]
