@@ -218,6 +218,7 @@ def test_real_clip_and_siglip_towers_are_refused_by_name():
 @pytest.mark.parametrize('target, part, message', [
     ('timm', dict(num_cls_tokens=2), 'timm has encoders of one class token, and these weights have 2'),
     ('mmpretrain', dict(num_cls_tokens=2), 'of one class token'),
+    ('dinov2', {}, 'dinov2 has encoders with layer scale (init_values), and these weights have none'),
     ('huggingface', dict(num_cls_tokens=2, init_values=1.), 'no encoders of 2 class tokens with registers or layer'),
     ('huggingface', dict(num_registers=2), 'has no names for 1 of the tensors: backbone.register')])
 def test_what_a_target_has_no_encoder_for_is_one_line(target, part, message, tmp_path, capsys):

@@ -183,7 +183,7 @@ def export(weights: Mapping[str, Tensor], target: str) -> 'tuple[OrderedDict[str
     full = OrderedDict((f'backbone.{name}' if bare else name, tensor) for name, tensor in weights.items())
     check_plain(full)
     check_weights(full)
-    _check_prefix(full, target)
+    _check_kind(full, target)
     rows, left_out = _target_rows(full, target)
     if target == 'huggingface':
         split_attention(full)
@@ -209,8 +209,10 @@ def export(weights: Mapping[str, Tensor], target: str) -> 'tuple[OrderedDict[str
     return done, aside
 
 
-def _check_prefix(weights: Mapping[str, Tensor], target: str) -> None:
-    """Refuse class tokens and registers that a target's encoders do not have."""
+def _check_kind(weights: Mapping[str, Tensor], target: str) -> None:
+    """Refuse an encoder of another kind than a target's are."""
+    if target == 'dinov2' and 'backbone.layers.0.gamma_1' not in weights:
+        raise InputError('dinov2 has encoders with layer scale (init_values), and these weights have none')
     num_cls_tokens = weights['backbone.cls_token'].shape[1]
     if num_cls_tokens > 1 and target not in ('official', 'huggingface'):
         raise InputError(f'{target} has encoders of one class token, and these weights have {num_cls_tokens}')
