@@ -16,6 +16,7 @@ from mmengine.registry import DefaultScope
 from mae_mm.cli import _leave_imports_be, run
 
 from .own_data import scenes as make_scenes
+from .picture_weights import here, whole  # noqa: F401 - fixtures
 
 torch.set_num_threads(1)  # two workers share two cores; sums are the same in every order of tests
 

@@ -8,14 +8,13 @@ import sys
 import pytest
 
 from .conftest import ROOT
-from .test_pictures import here  # noqa: F401  a fixture
 
 CHROMIUM = next(filter(None, map(shutil.which, ('chromium', 'chromium-browser', 'google-chrome'))), None)
 SIZES = (1280, 800), (390, 844)
 
 
 @pytest.fixture(scope='module')
-def address(here):  # noqa: F811
+def address(here):
     """Of the page, which a process of its own serves."""
     pytest.importorskip('gradio')
     pytest.importorskip('playwright')
@@ -33,7 +32,7 @@ def address(here):  # noqa: F811
 
 
 @pytest.mark.parametrize('size', SIZES, ids=str)
-def test_a_visit(address, here, tmp_path, size):  # noqa: F811
+def test_a_visit(address, here, tmp_path, size):
     from playwright.sync_api import sync_playwright
     (tmp_path / 'notes.txt').write_text('no image')
     with sync_playwright() as playwright:

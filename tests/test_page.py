@@ -14,25 +14,23 @@ from mae_mm.cli.demo import models_of
 from mae_mm.visualization.attention import heat
 from mae_mm.visualization.page import Section, blocks_of
 
-from .test_pictures import here, whole  # noqa: F401  fixtures
-
 
 @pytest.fixture
-def page(whole):  # noqa: F811
+def page(whole):
     return Page({'whole': whole})
 
 
 @pytest.fixture
-def photo(here):  # noqa: F811
+def photo(here):
     return str(here / 'photos/a.png')
 
 
-def test_small_pictures_are_enlarged(page, photo, whole):  # noqa: F811
+def test_small_pictures_are_enlarged(page, photo, whole):
     view = page.view('whole', photo)
     assert view.shape == (256, 256, 3) and np.array_equal(view[::8, ::8], whole.views(photo)[0])
 
 
-def test_reconstructions_are_the_models(page, photo, whole):  # noqa: F811
+def test_reconstructions_are_the_models(page, photo, whole):
     visible, predicted, merged = page.reconstruction('whole', photo, 'block', .5, 3., 'true')
     result, = whole.reconstruct(photo, .5, 3, mask='block', statistics='true')
     for shown, expected in ((visible, result.visible), (predicted, result.predicted), (merged, result.reconstruction)):
@@ -47,7 +45,7 @@ def test_reconstructions_are_the_models(page, photo, whole):  # noqa: F811
     assert (visible[:64] == 128).all() and np.array_equal(visible[64:], page.view('whole', photo)[64:])
 
 
-def test_attention_is_of_the_patch_under_the_pointer(page, photo, whole):  # noqa: F811
+def test_attention_is_of_the_patch_under_the_pointer(page, photo, whole):
     weights = whole.attention(photo, 1)[0]
     for place, query in ((None, 0), ((0, 0), 1), ((100, 70), 1 + 4 * 1 + 1), ((255, 255), 16), ((256, 256), 16)):
         picture = page.attention('whole', photo, 1, place)
@@ -68,7 +66,7 @@ def test_a_segmentation_has_a_legend_with_shares(trained, tmp_path):
     assert [share for *_, share in rows] == sorted((share for *_, share in rows), reverse=True)
 
 
-def test_what_the_page_refuses_is_a_message(page, photo, here, monkeypatch):  # noqa: F811
+def test_what_the_page_refuses_is_a_message(page, photo, here, monkeypatch):
     section = Section(SimpleNamespace(update=lambda **told: told, skip=None), page, None, None, None)
     segment = section.told(lambda name, path, _: page.segmentation(name, path, .5), 2)
     *nothing, told = segment('whole', photo, 'a view')
@@ -100,7 +98,7 @@ def test_the_command_line_names_models(tmp_path, monkeypatch):
     assert models_of([]) == {'y/epoch_2.pth': ('/x/y/epoch_2.pth', )}
 
 
-def test_without_gradio_the_command_says_how_to_install_it(error_of, here, monkeypatch):  # noqa: F811
+def test_without_gradio_the_command_says_how_to_install_it(error_of, here, monkeypatch):
     monkeypatch.setitem(sys.modules, 'gradio', None)
     assert "the page needs Gradio; install it with: pip install 'gradio>=6'" in error_of('demo', here / 'whole.pth')
 

@@ -7,10 +7,9 @@ import cv2
 import numpy as np
 
 from .conftest import ROOT, run_inside, run_tool
-from .test_pictures import here  # noqa: F401  a fixture
 
 
-def test_the_commands_write_a_picture(here, trained, tmp_path, monkeypatch, capsys):  # noqa: F811
+def test_the_commands_write_a_picture(here, trained, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     photos, mask = here / 'photos', tmp_path / 'mask.png'
     cv2.imwrite(str(mask), np.repeat([[0, 255]], 16, 0).repeat(8, 1).repeat(2, 0).repeat(2, 1).astype(np.uint8))
@@ -27,7 +26,7 @@ def test_the_commands_write_a_picture(here, trained, tmp_path, monkeypatch, caps
     assert 'mae-mm reconstruct' in run_tool('tools/reconstruct.py', '--help')
 
 
-def test_the_page_of_the_documentation_runs(here, trained, tmp_path, monkeypatch):  # noqa: F811
+def test_the_page_of_the_documentation_runs(here, trained, tmp_path, monkeypatch):
     text = (ROOT / 'docs/pictures.md').read_text()
     shutil.copytree(here / 'photos', tmp_path / 'photos')
     shutil.copy(here / 'photos/b.jpg', tmp_path / 'photo.jpg')
@@ -50,7 +49,7 @@ def test_the_page_of_the_documentation_runs(here, trained, tmp_path, monkeypatch
         'reconstruction.png', 'attention.png', 'pca.png', 'curves.png', 'sheet.png'}
 
 
-def test_what_the_commands_cannot_do_is_told(here, error_of, tmp_path, monkeypatch):  # noqa: F811
+def test_what_the_commands_cannot_do_is_told(here, error_of, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     whole, photos = here / 'whole.pth', here / 'photos'
     for command, *options, says in (

@@ -6,53 +6,18 @@ import numpy as np
 import pytest
 import torch
 from sklearn.decomposition import PCA
-from torch import nn
 
 import mae_mm
-from mae_mm import MAE, InputError, MAEDecoder, MaskedAutoencoder
+from mae_mm import InputError
 from mae_mm.apis import pictures
 from mae_mm.models.position import bias_table_rows, relative_position_bias
 from mae_mm.visualization.attention import attention_panels, bias_panels
 from mae_mm.visualization.features import pca_colours
 from mae_mm.visualization.panels import Panel, panels_png
 
-from .conftest import ROOT
-
-SIZES = dict(img_size=32, patch_size=8, embed_dims=16, num_layers=3, num_heads=2)
-CONFIG = """
-_base_ = '{root}/configs/pretrain/mae_vit_folder.py'
-arch = None
-img_size = 32
-model = dict(backbone={sizes}, decoder=dict(embed_dims=16, num_layers=1, num_heads=2))
-"""
-
 
 def shape_of(png: bytes) -> tuple[int, ...]:
     return cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_COLOR).shape
-
-
-@pytest.fixture(scope='module')
-def here(tmp_path_factory):
-    """A folder of photos, and weights alone, which tell their sizes: of pre-training, an encoder, one with a bias."""
-    root = tmp_path_factory.mktemp('here')
-    rng = np.random.default_rng(0)
-    for name, size in (('photos/a.png', (40, 50)), ('photos/b.jpg', (60, 40)), ('photos/inner/c.png', (40, 50))):
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        cv2.imwrite(str(root / name), rng.integers(256, size=(*size, 3)).astype(np.uint8))
-    torch.manual_seed(0)
-    whole = MaskedAutoencoder(MAE(**SIZES), MAEDecoder(16, 1, 2))
-    biased = MAE(**SIZES, rel_pos_bias=True)
-    for parameter in (*whole.parameters(), *biased.parameters()):
-        nn.init.normal_(parameter.data, std=.2)
-    for model, name in ((whole, 'whole'), (whole.backbone, 'encoder'), (biased, 'biased')):
-        torch.save(model.state_dict(), root / f'{name}.pth')
-    (root / 'config.py').write_text(CONFIG.format(root=ROOT, sizes=dict(SIZES, arch=None)))
-    return root
-
-
-@pytest.fixture(scope='module')
-def whole(here):
-    return mae_mm.load(here / 'whole.pth', device='cpu')
 
 
 # a model of the weights alone
