@@ -54,7 +54,7 @@ setup(
     extras_require={
         'openmmlab': [
             'mmengine>=0.10.4', 'mmcv-lite>=2.0.0', 'onedl-mmsegmentation>=1.2.0', 'onedl-mmpretrain>=1.2.0',
-            'torchvision', 'scikit-learn'
+            'torchvision', 'scipy'
         ],
         'export': ['onnx', 'onnxscript', 'onnxruntime'],
         'tiff': ['imagecodecs'],  # LZW, JPEG and other compressions of TIFF files
