@@ -1,4 +1,5 @@
 """Runs that are stopped, killed, started twice or short of disk lose nothing but time."""
+import contextlib
 import errno
 import json
 import multiprocessing
@@ -144,6 +145,23 @@ def test_a_killed_worker_ends_the_run_in_a_line(epochs, tmp_path, capsys, at):
     error = capsys.readouterr().err
     assert "a data loader's worker ended (process " in error and 'for want of memory' in error
     assert 'Traceback' not in error and ('epoch_1.pth is there: the same command with --resume' in error) == (at > 3)
+
+
+def test_a_worker_that_is_killed_when_all_is_done_changes_nothing(epochs, tmp_path, capsys, monkeypatch):
+    join, killed = multiprocessing.process.BaseProcess.join, []
+
+    def killed_in_its_end(process, timeout=None):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process.pid, signal.SIGKILL)
+        killed.append(process.pid)
+        join(process, timeout)
+
+    options = ('train_dataloader.num_workers=1', 'train_dataloader.persistent_workers=True')
+    with monkeypatch.context() as patch:
+        patch.setattr(multiprocessing.process.BaseProcess, 'join', killed_in_its_end)
+        assert run_inside(TRAIN, epochs[0], '--work-dir', tmp_path / 'w', '--cfg-options', *options) == 0
+    assert killed and 'Traceback' not in capsys.readouterr().err
+    assert same_weights(epochs[1] / 'epoch_2.pth', tmp_path / 'w' / 'epoch_2.pth')
 
 
 def test_a_process_that_leaves_its_workers_ends():

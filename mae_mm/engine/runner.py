@@ -147,7 +147,11 @@ class Runner(_Runner):
             for owner in (getattr(loop, 'dataloader', None), getattr(loop, 'dataloader_iterator', None)):
                 iterator: Any = getattr(owner, '_iterator', None)
                 if owner is not None and hasattr(iterator, '_shutdown_workers'):
-                    iterator._shutdown_workers()
+                    try:
+                        iterator._shutdown_workers()
+                    except RuntimeError as error:  # one was killed while it ended, with nothing left to do
+                        if lost_worker(error) is None:
+                            raise
                     owner._iterator = None
 
     @master_only
