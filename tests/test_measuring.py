@@ -16,6 +16,7 @@ from mae_mm.config import check_data, class_checks, find_config, read_config, se
 from mae_mm.datasets.files import files_in
 from mae_mm.errors import InputError
 from mae_mm.evaluation.classification import Accuracy, unique_names
+from mae_mm.evaluation.segmentation import IoUMetric
 from mae_mm.models import MAE
 from mae_mm.registry import MODELS
 from mae_mm.visualization.confusion import confusion_picture, most_confused
@@ -104,6 +105,21 @@ def test_names_that_occur_twice_stay_two_classes():
 def test_json_has_no_nan():
     text = as_json(dict(a=float('nan'), b=[np.float32('inf'), np.int64(3)], c={1: (1, 2)}, name='[1,  2]'))
     assert json.loads(text, parse_constant=pytest.fail) == dict(a=None, b=[None, 3], c={'1': [1, 2]}, name='[1,  2]')
+
+
+def test_pixels_that_are_confused_are_counted():
+    torch.manual_seed(0)
+    names, metric = ['a', 'b', 'c'], IoUMetric(iou_metrics=['mIoU'])
+    metric.dataset_meta = dict(classes=names)
+    pairs = [(torch.randint(3, (5, 7)), torch.tensor([0, 1, 2, 255])[torch.randint(4, (5, 7))]) for _ in range(3)]
+    metric.process({}, [dict(pred_sem_seg=dict(data=pred[None]), gt_sem_seg=dict(data=label[None]))
+                        for pred, label in pairs])
+    found = metric.evaluate(3)
+    expected = [[sum(int(((label == true) & (pred == guess)).sum()) for pred, label in pairs) for guess in range(3)]
+                for true in range(3)]
+    assert metric.confusion.tolist() == expected
+    assert found['aAcc'] == pytest.approx(100 * np.trace(expected) / np.sum(expected), abs=.005)
+    assert metric.per_class['b']['Acc'] == pytest.approx(100 * expected[1][1] / sum(expected[1]), abs=.005)
 
 
 @pytest.mark.parametrize('number', [2, 30, 31, 400])

@@ -32,6 +32,10 @@ def test_test_prints_and_writes_the_metrics(config, trained, tmp_path):
     assert set(results['metrics']) >= {'mIoU', 'mAcc', 'aAcc', 'mDice', 'mFscore'}
     assert list(results['classes']) == ['background', *'0123456789']
     assert set(results['classes']['7']) >= {'IoU', 'Acc', 'Dice', 'Fscore'}
+    confusion = np.array(results['confusion']['pixels'])
+    assert confusion.shape == (11, 11) and results['metrics']['aAcc'] == pytest.approx(
+        100 * np.trace(confusion) / confusion.sum(), abs=.01)
+    assert cv2.imread(str(tmp_path / 'confusion.png')).shape[0] == 800
     mean = sum(row['IoU'] for row in results['classes'].values()) / 11
     assert results['metrics']['mIoU'] == pytest.approx(mean, abs=.01)
     labels = [np.array(Image.open(path)) for path in (tmp_path / 'labels').glob('*.png')]  # indices, with a palette

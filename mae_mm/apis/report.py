@@ -15,7 +15,7 @@ from ..visualization.confusion import confusion_picture
 
 
 def write_report(metrics: Mapping[str, Any], evaluators: Iterable[Any], out_dir: str, **facts: Any) -> str:
-    """Write ``metrics.json``, ``classes.png``, and ``confusion.png`` of a classifier, into a folder; the first's path.
+    """Write ``metrics.json``, ``classes.png`` and ``confusion.png`` into a folder; the first's path.
 
     Args:
         metrics: name -> figure; one that is not finite is written as null.
@@ -28,9 +28,9 @@ def write_report(metrics: Mapping[str, Any], evaluators: Iterable[Any], out_dir:
         report['classes'] = getattr(evaluator, 'per_class', {})
         confusion = getattr(evaluator, 'confusion', None)
         if confusion is not None:
-            report['confusion'] = dict(rows='true class', columns='prediction', classes=list(evaluator.class_names),
-                                       images=confusion.tolist())
-            picture = confusion_picture(confusion.numpy(), evaluator.class_names, heading)
+            report['confusion'] = {'rows': 'true class', 'columns': 'prediction',
+                                   'classes': list(evaluator.class_names), evaluator.counted: confusion.tolist()}
+            picture = confusion_picture(confusion.numpy(), evaluator.class_names, heading, evaluator.counted)
             AtomicBackend().put(picture, os.path.join(out_dir, 'confusion.png'))
         bars = class_bars(report['classes'], heading)
         if bars is not None:

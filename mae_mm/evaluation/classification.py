@@ -40,6 +40,8 @@ class Accuracy(_Accuracy):
         class_names: those of the rows and of the columns.
     """
 
+    counted = 'images'
+
     def __init__(self, *args: Any, among_present: bool = False, out_dir: str | None = None, **kwargs: Any):
         super().__init__(*args, **kwargs)
         self.among_present = among_present
