@@ -1,6 +1,8 @@
 """Heads for a plain encoder: trained, tested, exported; a linear one, and those of mmsegmentation."""
 import contextlib
 
+import cv2
+import numpy as np
 import pytest
 import torch
 from mmengine.registry import init_default_scope
@@ -66,6 +68,37 @@ def test_camvids_configs_train_on_whatever_is_there(head, folder, tmp_path):
     config = f'mae/{head.replace("_", "-")}_mae-tiny_1x8_256x256_400_camvid'
     assert run_inside(TRAIN, config, '--work-dir', tmp_path / 'w', '--cfg-options',
                       *(f'{key}={value}' for key, value in settings.items())) == 0
+    assert 'mIoU' in next((tmp_path / 'w').glob('*/vis_data/scalars.json')).read_text()
+
+
+LAYOUTS = {'voc12': ('JPEGImages/{name}.jpg', 'SegmentationClass/{name}.png'),
+           'cityscapes': ('leftImg8bit/{split}/town/{name}_leftImg8bit.png',
+                          'gtFine/{split}/town/{name}_gtFine_labelTrainIds.png')}
+
+
+@pytest.mark.parametrize('data', LAYOUTS)
+def test_the_linear_protocol_on_other_data(data, tmp_path, error_of):
+    root = tmp_path / 'data'
+    settings = {'data_root': root, 'crop_size': '64,64', 'scale': '96,64', 'model.test_cfg.stride': '48,48',
+                'arch': 'tiny', 'model.backbone.init_cfg': None, 'max_iters': 2, 'amp': False,
+                **{f'{loader}_dataloader.{key}': value for loader in ('train', 'val') for key, value in (
+                    ('num_workers', 0), ('persistent_workers', False))}}
+    command = [TRAIN, f'mae/linear_mae-base_fp16_8x2_512x512_40k_{data}', '--work-dir', tmp_path / 'w',
+               '--cfg-options', *(f'{key}={value}' for key, value in settings.items())]
+    assert str(root) in error_of(*command)
+    rng = np.random.default_rng(0)
+    for split, name in [(split, f'{split}_{i}') for split in ('train', 'val') for i in range(2)]:
+        image, label = (root / path.format(split=split, name=name) for path in LAYOUTS[data])
+        for path, values in ((image, rng.integers(256, size=(64, 96, 3))),
+                             (label, rng.choice([0, 5, 18, 255], size=(64, 96)))):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            cv2.imwrite(str(path), values.astype(np.uint8))
+    if data == 'voc12':
+        assert 'train.txt: no such file (train_dataloader, ann_file)' in error_of(*command)
+        (root / 'ImageSets/Segmentation').mkdir(parents=True)
+        for split in ('train', 'val'):
+            (root / f'ImageSets/Segmentation/{split}.txt').write_text(f'{split}_0\n{split}_1\n')
+    assert run_inside(*command) == 0
     assert 'mIoU' in next((tmp_path / 'w').glob('*/vis_data/scalars.json')).read_text()
 
 

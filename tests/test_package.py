@@ -1,11 +1,14 @@
 """The package: what a wheel holds, how it is found, what it needs."""
 import os
+import re
+import shlex
 import shutil
 import signal
 import subprocess
 import sys
 import zipfile
 
+import cv2
 import pytest
 import torch
 
@@ -13,6 +16,7 @@ from mae_mm import MAE
 from mae_mm.config.names import config_names, resources
 
 from .conftest import ROOT
+from .own_data import class_folders, scenes
 
 WITHOUT_HOSTS = """
 import sys
@@ -107,6 +111,28 @@ def test_compiled_configs_are_no_configs(site, tmp_path):
 
 def test_the_configs_of_a_checkout_are_its_own():
     assert (resources() / 'configs').resolve() == ROOT / 'configs' and 'pretrain/mae_vit_folder' in config_names()
+
+
+def test_the_first_five_minutes_with_an_installed_package(site, tmp_path):
+    """The README's commands as they are, apart from the lengths of the trainings, on one's own photographs."""
+    block = re.search(r'in five minutes.*?```shell\n(.*?)```', (ROOT / 'README.md').read_text(), re.S)[1]
+    for length, shorter in (('epoch_40', 'epoch_1'), ('max_epochs=40', 'max_epochs=1'),
+                            ('iter_100', 'iter_2'), ('max_iters=100', 'max_iters=2 batch_size=2')):
+        assert length in block
+        block = block.replace(length, shorter)
+    class_folders(tmp_path / 'PHOTOS')
+    scenes(tmp_path / 'SCENES')
+    commands = [shlex.split(line)[1:] for line in block.replace('\\\n', '').splitlines()]
+    run_python(f'''
+from mae_mm.cli import run
+for command in {commands}:
+    try:
+        run(command)
+    except SystemExit as ended:
+        assert not ended.code, command
+''', tmp_path, site)
+    assert all(cv2.imread(str(tmp_path / name)).shape[1] == 800 for name in ('reconstruction.png', 'features.png'))
+    assert len(list((tmp_path / 'predictions/pictures').iterdir())) == 12
 
 
 @pytest.mark.parametrize('first', ['import mae_mm', 'import mmengine.hub, mae_mm'], ids=['before', 'after'])

@@ -1,4 +1,5 @@
 """What a run would trip over later, told before it starts."""
+import inspect
 import os
 from collections.abc import Iterable, Sequence
 from itertools import chain, islice
@@ -33,12 +34,13 @@ def check_data(cfg: Config, loaders: Sequence[str]) -> None:
     statistics = cfg.get('statistics')
     init_default_scope(cfg.get('default_scope') or 'mmengine')
     for loader, dataset in datasets_of(cfg):
-        kind: Any = DATASETS.get(dataset.type) if isinstance(dataset.get('type'), str) else None
+        with DATASETS.switch_scope_and_registry(None) as registry:
+            kind: Any = registry.get(dataset.type) if isinstance(dataset.get('type'), str) else None
         if loader in loaders and hasattr(kind, 'check'):
             images = kind.check(**{key: value for key, value in dataset.items() if key != 'type'})
             check_bands(images[:LOOKED_AT], statistics)
         elif loader in loaders and 'seg_map_path' in (dataset.get('data_prefix') or {}):
-            _check_pairs(loader, dataset, statistics)
+            _check_pairs(loader, dataset, statistics, kind)
         elif loader in loaders and dataset.type in FOLDERS:
             _check_folder(cfg, loader, dataset)
     check_class_folders(cfg, loaders)
@@ -69,7 +71,7 @@ def _check_folder(cfg: Config, loader: str, dataset: ConfigDict) -> None:
         check_headers(cfg, dataset, chain(first, images))
 
 
-def _check_pairs(loader: str, dataset: ConfigDict, statistics: Any) -> None:
+def _check_pairs(loader: str, dataset: ConfigDict, statistics: Any, kind: Any) -> None:
     root = dataset.get('data_root') or ''
     folders = [os.path.join(root, dataset.data_prefix[key]) for key in ('img_path', 'seg_map_path')]
     for folder in folders:
@@ -77,8 +79,12 @@ def _check_pairs(loader: str, dataset: ConfigDict, statistics: Any) -> None:
             raise InputError(f'{folder}: no such folder ({loader}); put the data there, or say where it is with '
                              '--cfg-options data_root=DIR')
     if dataset.get('ann_file'):
+        if not os.path.isfile(os.path.join(root, dataset.ann_file)):
+            raise InputError(f'{os.path.join(root, dataset.ann_file)}: no such file ({loader}, ann_file)')
         return
-    suffixes = dataset.get('img_suffix', '.jpg'), dataset.get('seg_map_suffix', '.png')
+    defaults = inspect.signature(kind).parameters if kind else {}
+    suffixes = [dataset.get(key, defaults[key].default if key in defaults else usual)
+                for key, usual in (('img_suffix', '.jpg'), ('seg_map_suffix', '.png'))]
     images, labels = (stems_in(folder, [suffix], any_case=False)
                       for folder, suffix in zip(folders, suffixes, strict=True))
     if not images:

@@ -3,6 +3,7 @@ dataset_type = 'ADE20KDataset'
 data_root = 'data/ade/ADEChallengeData2016'
 num_classes = 150
 crop_size = (512, 512)
+scale = (2048, 512)  # images are resized to fit: long side, short side
 batch_size = 2  # for each GPU
 
 load = [
@@ -16,7 +17,7 @@ train_pipeline = [
     dict(type='mae_mm.SeedSample'),
     *load,
     *load_labels,
-    dict(type='RandomResize', scale=(2048, 512), ratio_range=(0.5, 2.0), keep_ratio=True),
+    dict(type='RandomResize', scale=scale, ratio_range=(0.5, 2.0), keep_ratio=True),
     dict(type='RandomCrop', crop_size=crop_size, cat_max_ratio=0.75),
     dict(type='RandomFlip', prob=0.5),
     dict(type='PhotoMetricDistortion'),
@@ -24,21 +25,22 @@ train_pipeline = [
 ]
 test_pipeline = [
     *load,
-    dict(type='Resize', scale=(2048, 512), keep_ratio=True),
+    dict(type='Resize', scale=scale, keep_ratio=True),
     *load_labels,  # at the original size, at which predictions are compared
     dict(type='PackSegInputs'),
 ]
 # Multi-scale and flip as mmsegmentation 0.x did it for MAE (`Resize(min_size=512)` of the scale (2048, 512)):
-# the short side is 512 times the ratio but never under 512, whatever the long side becomes. Hence the first three
+# the short side is that of `scale` times the ratio but never less, whatever the long side becomes. So the first three
 # ratios give the same size, and count three times in the average.
 img_ratios = [0.5, 0.75, 1.0, 1.25, 1.5, 1.75]
-no_limit = 1_000_000
+no_limit, short_side = 1_000_000, scale[1]
 tta_pipeline = [
     *load,
     dict(
         type='TestTimeAug',
         transforms=[
-            [dict(type='Resize', scale=(no_limit, max(512, int(512 * r))), keep_ratio=True) for r in img_ratios],
+            [dict(type='Resize', scale=(no_limit, max(short_side, int(short_side * r))), keep_ratio=True)
+             for r in img_ratios],
             [dict(type='RandomFlip', prob=p, direction='horizontal') for p in (0., 1.)],
             [dict(type='LoadAnnotations')],
             [dict(type='mae_mm.CheckLabels', num_classes=num_classes)],

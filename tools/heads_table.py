@@ -1,0 +1,105 @@
+"""Heads of segmentation on CamVid, each trained for the same time, with a pre-trained encoder and from scratch.
+
+    python tools/heads_table.py CHECKPOINT --data CAMVID --seconds 150 --seeds 0 1 --out FILE.json
+
+CHECKPOINT is of pre-training, of any width and depth with patches of 16. A head's number of iterations follows from
+the time that an iteration takes, which is measured first: run it on a quiet machine. What came out is in FILE after
+each row, and is not measured again.
+"""
+import argparse
+import json
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+try:
+    from mae_mm.apis.models import load
+    from mae_mm.checkpoint.writing import AtomicBackend
+    from mae_mm.cli.common import run_tool
+    from mae_mm.config.checks import check_data
+    from mae_mm.config.hardware import fit_to_hardware
+    from mae_mm.config.reading import read_config
+    from mae_mm.config.settle import settle
+    from mae_mm.engine.building import build_runner
+except ImportError as error:
+    raise SystemExit(f'error: {error}') from None
+
+CONFIG = 'mae/{}_mae-tiny_1x8_256x256_400_camvid'
+HEADS = ('upernet', 'linear', 'dpt', 'segmenter', 'mask', 'mask-decoder')
+STRIDE = (104, 224)  # of windows of 256 x 256: four of an image of 360 x 480
+TIMED = 8  # iterations; the first half of them warms up
+
+
+def options_of(head: str, backbone: Any) -> dict:
+    """Settings by which a config of a ViT-tiny has an encoder of other sizes."""
+    depth, width = backbone.num_layers, backbone.embed_dims
+    options: dict[str, Any] = {
+        'model.backbone.arch': None, 'model.backbone.embed_dims': width, 'model.backbone.num_layers': depth,
+        'model.backbone.num_heads': backbone.layers[0].attn.num_heads, 'width': width,
+        'model.test_cfg.stride': STRIDE}
+    if head == 'upernet':
+        options['model.backbone.out_indices'] = [depth * i // 12 for i in (3, 5, 7, 11)]
+    if head == 'dpt':
+        options['model.backbone.out_indices'] = [depth * i // 4 - 1 for i in (1, 2, 3, 4)]
+    if head in ('segmenter', 'mask-decoder'):
+        key = 'model.decode_head.decoder.num_heads' if head == 'mask-decoder' else 'model.decode_head.num_heads'
+        options[key] = max(width // 64, 1)
+    return options
+
+
+def trained(head: str, options: dict, max_iters: int, work_dir: str) -> tuple[Any, float]:
+    """The runner after so many iterations and a validation, and the median time of the later iterations."""
+    options = {**options, 'max_iters': max_iters, 'default_hooks.logger.interval': 1,
+               'default_hooks.checkpoint.interval': max_iters + 1}
+    cfg = read_config(CONFIG.format(head), options, work_dir)
+    check_data(cfg, ('train_dataloader', 'val_dataloader'))
+    settle(cfg, ('train_dataloader', 'val_dataloader'))
+    fit_to_hardware(cfg, 'none')
+    runner = build_runner(cfg)
+    runner.train()
+    seconds = runner.message_hub.get_scalar('train/time').data[0]
+    return runner, statistics.median(seconds[len(seconds) // 2:].tolist())
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description='A table of heads of segmentation, at equal time')
+    parser.add_argument('checkpoint', help='of pre-training')
+    parser.add_argument('--data', required=True, metavar='CAMVID')
+    parser.add_argument('--heads', nargs='+', choices=HEADS, default=HEADS)
+    parser.add_argument('--seconds', type=float, required=True, help='of the training of a row')
+    parser.add_argument('--seeds', nargs='+', type=int, default=[0, 1])
+    parser.add_argument('--out', required=True, metavar='FILE.json')
+    args = parser.parse_args(argv)
+    backbone = load(args.checkpoint).model.backbone
+    found = json.loads(Path(args.out).read_text()) if os.path.exists(args.out) else {}
+    step: dict[str, float] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for seed in args.seeds:
+            for head in args.heads:
+                options = {**options_of(head, backbone), 'data_root': args.data, 'randomness.seed': seed}
+                for start, checkpoint in (('pre-trained', args.checkpoint), ('from scratch', None)):
+                    key = f'{head} | {start} | {args.seconds:g} s | seed {seed}'
+                    if key not in found:
+                        if head not in step:
+                            step[head] = trained(head, options, TIMED, f'{folder}/timed_{head}')[1]
+                        found[key] = row(head, {**options, 'checkpoint': checkpoint},
+                                         max(round(args.seconds / step[head]), 4), f'{folder}/{len(found)}')
+                        AtomicBackend().put(json.dumps(found, indent=1).encode(), args.out)
+                    print(key, {name: round(value, 3) for name, value in found[key].items()}, flush=True)
+
+
+def row(head: str, options: dict, max_iters: int, work_dir: str) -> dict[str, float]:
+    """mIoU in percent; seconds of an iteration, of an image in the validation, and of all of it."""
+    begin = time.perf_counter()
+    runner, seconds = trained(head, options, max_iters, work_dir)
+    miou, image_seconds = (float(runner.message_hub.get_scalar(f'val/{name}').current()) for name in ('mIoU', 'time'))
+    return dict(mIoU=miou, iterations=max_iters, step_seconds=seconds, image_seconds=image_seconds,
+                seconds=time.perf_counter() - begin)
+
+
+if __name__ == '__main__':
+    run_tool(main)
