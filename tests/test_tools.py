@@ -135,6 +135,36 @@ def test_statistics_of_two_processes_are_those_in_the_checkpoint(config, tmp_pat
     assert float(re.findall(r'mIoU: ([\d.]+)', log)[-1]) == pytest.approx(metrics['mIoU'], abs=1e-3)
 
 
+def test_processes_share_the_states_of_the_optimizer(config, trained, tmp_path):
+    zero = ('--cfg-options', 'optim_wrapper.optimizer.type=ZeroRedundancyOptimizer',
+            'optim_wrapper.optimizer.optimizer_type=AdamW', 'train_dataloader.batch_size=2')
+    plain = ('--cfg-options', 'train_dataloader.batch_size=2')
+    for name, options in (('plain', plain), ('zero', zero)):
+        run_in_two('tools/train.py', config, '--work-dir', tmp_path / name, *options)
+    whole, shared = (torch.load(tmp_path / name / 'iter_6.pth') for name in ('plain', 'zero'))
+    assert shared['optimizer']['state'].keys() == whole['optimizer']['state'].keys()
+    for name, tensor in whole['state_dict'].items():
+        torch.testing.assert_close(shared['state_dict'][name], tensor, rtol=0, atol=1e-6)
+    (tmp_path / 'resumed').mkdir()
+    run_in_two('tools/train.py', config, '--resume', tmp_path / 'zero/iter_3.pth', '--work-dir', tmp_path / 'resumed',
+               *zero)
+    resumed = torch.load(tmp_path / 'resumed/iter_6.pth')
+    for name, tensor in shared['state_dict'].items():
+        torch.testing.assert_close(resumed['state_dict'][name], tensor, rtol=0, atol=1e-6)
+
+
+def test_gradients_travel_in_half_precision(config, tmp_path, error_of):
+    steps = {}
+    for name in ('float32', 'bfloat16'):
+        options = [] if name == 'float32' else [f'model_wrapper_cfg.gradients={name}']
+        run_in_two('tools/train.py', config, '--work-dir', tmp_path / name, '--cfg-options', 'train_cfg.max_iters=1',
+                   'train_cfg.val_interval=1', *options)
+        state = torch.load(tmp_path / name / 'iter_1.pth')['optimizer']['state']
+        steps[name] = torch.cat([of['exp_avg'].flatten() for of in state.values()])  # a tenth of the gradient
+    difference = (steps['float32'] - steps['bfloat16']).norm() / steps['float32'].norm()
+    assert 1e-4 < difference < 1e-2
+
+
 def test_testing_in_two_processes_counts_every_image_once(config, trained, tmp_path):
     work_dir, _ = trained
     assert run_inside('tools/test.py', config, work_dir / 'iter_6.pth', '--work-dir', tmp_path / 'one') == 0

@@ -120,13 +120,17 @@ def _known(path: str, section: dict, scope: str) -> set[str] | None:
             if kind is None and of_kind is registry.FUNCTIONS:  # mmengine does not tell
                 raise InputError(f'{path}.type: there is no function {section.get("type")!r}')
             names = None if kind is None else arguments_of(kind)
+            if names and 'optimizer_type' in names:  # of ZeroRedundancyOptimizer, which hands it the rest
+                names |= arguments_of(_found(of_kind, section.get('optimizer_type'), scope)) or set()
             return None if names is None else names | OURS_TO_GIVE
     return None
 
 
 def arguments_of(kind: Any) -> set[str] | None:
-    """The arguments that a class and those it hands the rest to have; None if anything goes."""
+    """The arguments that a class and those it hands the rest to have; None if anything goes, or if there is none."""
     names: set[str] = set()
+    if kind is None:
+        return None
     owners = [vars(owner).get('__init__') for owner in inspect.getmro(kind)] if inspect.isclass(kind) else [kind]
     for owner in owners:
         if owner is None or owner is object.__init__:
@@ -147,7 +151,8 @@ def _check_paramwise(cfg: Config, scope: str) -> None:
         _refuse_others('optim_wrapper.paramwise_cfg', paramwise, PARAMWISE[constructor])
     # What constructors read, and what they hand on to the optimizer's groups.
     known = {'decay_mult', 'lars_exclude'} | ({'lr_mult'} if 'LayerDecay' not in constructor else set())
-    optimizer = _found(registry.OPTIMIZERS, (wrapper.get('optimizer') or {}).get('type'), scope)
+    section = wrapper.get('optimizer') or {}
+    optimizer = _found(registry.OPTIMIZERS, section.get('optimizer_type', section.get('type')), scope)
     known |= (arguments_of(optimizer) or set()) - {'params', 'lr'} if optimizer else set()
     for name, settings in (paramwise.get('custom_keys') or {}).items():
         _refuse_others(f'optim_wrapper.paramwise_cfg.custom_keys.{name}', settings, known)

@@ -10,13 +10,15 @@ from itertools import count
 from typing import Any, ClassVar
 
 import mmengine
-from mmengine.dist import master_only
+from mmengine.dist import is_main_process, master_only
 from mmengine.logging import MMLogger
 from mmengine.model import BaseTTAModel, is_model_wrapper
 from mmengine.runner import BaseLoop
 from mmengine.runner import Runner as _Runner
 from mmengine.visualization import LocalVisBackend
 from torch import nn
+from torch.distributed.algorithms.ddp_comm_hooks import default_hooks
+from torch.nn.parallel import DistributedDataParallel
 
 from ..checkpoint.background import BackgroundWriter
 from ..checkpoint.loading import load_into, start_from, weights_for
@@ -35,6 +37,10 @@ _LOG_NOISE = re.compile(r'"FileClient" will be deprecated|"HardDiskBackend" is t
 # What the log file has and the console does not: hundreds of lines before the first of training.
 _FILE_ONLY = re.compile(r'\s*-+\s+System environment:|Config:\n|Hooks will be executed in|Distributed training is not|'
                         r'Checkpoints will be saved to|Exp name: ')
+
+
+# Names of precisions -> what sums gradients in them.
+SENT = dict(bfloat16=default_hooks.bf16_compress_hook, float16=default_hooks.fp16_compress_hook)
 
 
 @RUNNERS.register_module()
@@ -154,7 +160,17 @@ class Runner(_Runner):
                             raise
                     owner._iterator = None
 
-    @master_only
+    def wrap_model(self, model_wrapper_cfg: dict | None, model: nn.Module) -> nn.Module:
+        """mmengine's; with ``gradients='bfloat16'`` (or float16) in the section, processes send half as many bytes."""
+        section = model_wrapper_cfg and dict(model_wrapper_cfg)
+        gradients = section and section.pop('gradients', None)
+        if gradients not in (None, *SENT):
+            raise InputError(f'model_wrapper_cfg.gradients={gradients!r} is none of {", ".join(SENT)}')
+        wrapped = super().wrap_model(section, model)
+        if gradients and isinstance(wrapped, DistributedDataParallel):
+            wrapped.register_comm_hook(None, SENT[gradients])
+        return wrapped
+
     def save_checkpoint(self, out_dir: str, filename: str, file_client_args: dict | None = None,
                         save_optimizer: bool = True, save_param_scheduler: bool = True, meta: dict | None = None,
                         by_epoch: bool = True, backend_args: dict | None = None) -> None:
@@ -162,6 +178,9 @@ class Runner(_Runner):
         if self.checkpoint_writer is None:
             super().save_checkpoint(out_dir, filename, file_client_args, save_optimizer, save_param_scheduler, meta,
                                     by_epoch, backend_args)
+            return
+        optimizer = self.optim_wrapper.state_dict() if save_optimizer else None  # ZeRO's: gathered from all processes
+        if not is_main_process():
             return
         place = dict(epoch=self.epoch + by_epoch, iter=self.iter + (not by_epoch))
         checkpoint: dict[str, Any] = dict(
@@ -171,8 +190,8 @@ class Runner(_Runner):
             state_dict=self.bare_model.state_dict(), message_hub=self.message_hub.state_dict())
         if hasattr(self.train_dataloader.dataset, 'metainfo'):
             checkpoint['meta']['dataset_meta'] = self.train_dataloader.dataset.metainfo
-        if save_optimizer:
-            checkpoint['optimizer'] = self.optim_wrapper.state_dict()
+        if optimizer is not None:
+            checkpoint['optimizer'] = optimizer
         if save_param_scheduler and self.param_schedulers is not None:
             checkpoint['param_schedulers'] = [scheduler.state_dict() for scheduler in self.param_schedulers]
         self.call_hook('before_save_checkpoint', checkpoint=checkpoint)
