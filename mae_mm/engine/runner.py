@@ -39,8 +39,7 @@ _FILE_ONLY = re.compile(r'\s*-+\s+System environment:|Config:\n|Hooks will be ex
                         r'Checkpoints will be saved to|Exp name: ')
 
 
-# Names of precisions -> what sums gradients in them.
-SENT = dict(bfloat16=default_hooks.bf16_compress_hook, float16=default_hooks.fp16_compress_hook)
+SENT = dict(bfloat16=default_hooks.bf16_compress_hook, float16=default_hooks.fp16_compress_hook)  # of gradients
 
 
 @RUNNERS.register_module()
