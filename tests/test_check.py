@@ -43,5 +43,5 @@ def test_all_images_that_cannot_be_used_are_named_at_once(tmp_path, capsys):
     assert run_inside('check', rest[0], '--out', tmp_path / 'report.json', *rest[1:]) == 1
     report = json.loads((tmp_path / 'report.json').read_text())
     told = ' '.join(text for part in report['data'].values() for text in part['cannot_be_used'])
-    assert all(name in told for name in ('02.png: label 77 is no class', '05.png: label 77 is no class'))
+    assert all(name in told for name in ('02.png: label 77 is not a class', '05.png: label 77 is not a class'))
     assert 'cannot be used' in capsys.readouterr().out

@@ -1,4 +1,4 @@
-"""A run looked at before it is started: its data from the first file to the last, one step, memory and time."""
+"""A run looked at before it is started: its data from the first file to the last, a few steps, memory and time."""
 import resource
 import tempfile
 import time

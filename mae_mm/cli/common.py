@@ -46,7 +46,7 @@ def _is_balanced(text: str) -> bool:
 
 def add_settings(parser: argparse.ArgumentParser, such_as: str = 'data_root=DIR arch=small batch_size=32') -> None:
     parser.add_argument('--cfg-options', nargs='+', action=Settings, metavar='KEY=VALUE',
-                        help=f'change settings of the config, e.g. {such_as}; these come last')
+                        help=f'change settings of the config, e.g. {such_as}; give them after all paths')
 
 
 def add_common_options(parser: argparse.ArgumentParser) -> None:
