@@ -59,7 +59,7 @@ def test_classes_of_the_labels_found(folder, told):
     assert SegmentationFolder.find_metainfo(data_root=str(folder), reduce_zero_label=True)['classes'] == ('1', '2')
     change_labels(folder, as_palette)
     assert SegmentationFolder.find_metainfo(data_root=str(folder))['palette'] == [(9, 9, 9), (200, 0, 0), (0, 0, 200)]
-    for values, message in ((lambda path, values: values * 60, 'labels hold 0, 60, 120: which classes'),
+    for values, message in ((lambda path, values: values * 60, 'labels hold 0, 60, 120: the classes are not clear'),
                             (lambda path, values: (values > 0).astype(np.uint8) * 255, 'write 1 in place of 255')):
         shutil.rmtree(folder)
         make_scenes(folder)

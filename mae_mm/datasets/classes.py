@@ -138,7 +138,7 @@ def _found_in_labels(data_root: str, labels: Sequence[str], ignore_index: Ignore
     if min(found, default=0) < 0 or len(found) < 2 or max(found) >= min(2 * len(found), IGNORED):
         remedy = ('write 1 in place of 255 in masks of two classes' if ignored and found == {0} else
                   'write 0, 1, 2 and so on, or a classes.txt with a line for each value from 0 on')
-        raise InputError(f'{start}: the classes cannot be told from that; {remedy}')
+        raise InputError(f'{start}: the classes are not clear; {remedy}')
     names = tuple(str(value + reduce_zero_label) for value in range(max(found) + 1))
     tell(f'{start}: {len(names)} classes named {", ".join(names[:10])}{", ..." if len(names) > 10 else ""}')
     return names
