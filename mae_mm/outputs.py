@@ -16,14 +16,13 @@ def check_target(out_dir: str, inputs: Sequence[str]) -> None:
     """
     target = os.path.realpath(out_dir)
     if os.path.exists(target) and not os.path.isdir(target):
-        raise InputError(f'{out_dir} is a file, and a folder for what is written is needed')
+        raise InputError(f'{out_dir} is a file, and the output needs a folder')
     check_writable(out_dir)
     for name in inputs:
         folder = os.path.realpath(name if os.path.isdir(name) else os.path.dirname(os.path.abspath(name)))
         shared = os.path.commonpath([target, folder])
         if (os.path.isdir(name) and shared in (target, folder)) or target == folder:
-            raise InputError(f'{out_dir} is for what is written, and the images are there ({name}); choose a folder '
-                             'apart from theirs')
+            raise InputError(f'{out_dir}: the output would be among the images ({name}); choose another folder')
 
 
 def check_replaces_nothing(targets: Sequence[str], sources: Sequence[str]) -> None:
@@ -52,8 +51,7 @@ def check_apart(out_dir: str, data_root: str | None) -> None:
     """
     root = os.path.realpath(data_root) if data_root else ''
     if root and os.path.commonpath([os.path.realpath(out_dir), root]) == root:
-        raise InputError(f'{out_dir} is for what is written, and the data are there ({data_root}); choose a folder '
-                         'apart from them')
+        raise InputError(f'{out_dir}: the output would be among the data ({data_root}); choose another folder')
 
 
 def check_writable(path: str, made_from: Sequence[str] = ()) -> None:
@@ -63,7 +61,7 @@ def check_writable(path: str, made_from: Sequence[str] = ()) -> None:
         ValueError: with the path, and why not.
     """
     if not path:
-        raise InputError('the name of what is to be written is empty')
+        raise InputError('the name of the output is empty')
     target = os.path.realpath(path)
     check_replaces_nothing([path], made_from)
     try:

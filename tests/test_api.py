@@ -218,7 +218,7 @@ def test_what_is_no_image_is_told(classifier, given, says):
 def test_what_a_model_cannot_do_is_told(classifier, encoder, models, tmp_path):
     photo = models / 'photo.jpg'
     for call, says in (
-            (lambda: encoder.predict(photo), 'is no classifier and no segmentor'),
+            (lambda: encoder.predict(photo), 'is neither a classifier nor a segmentor'),
             (lambda: classifier.reconstruct(photo), 'has no decoder'),
             (lambda: classifier.features(photo, 3), 'has layer 3, the backbone has 3 layers'),
             (lambda: classifier.features(photo, []), 'several are a list'),

@@ -76,7 +76,7 @@ def test_a_variable_that_its_config_cannot_be_evaluated_with_is_named(error_of):
 
 
 def test_settings_before_other_arguments_are_told(error_of, config):
-    assert "which 'weights.pth' is not; what is no setting comes before --cfg-options" in error_of(
+    assert "which 'weights.pth' is not; everything else comes before --cfg-options" in error_of(
         TEST, config, '--cfg-options', 'model.test_cfg.mode=whole', 'weights.pth')
 
 
@@ -124,7 +124,7 @@ def test_label_that_is_no_class(error_of, config, tmp_path, workers):
                 cv2.imwrite(str(tmp_path / kind / split / f'{name}.{suffix}'), np.full((32, 32), value, np.uint8))
     error = error_of(TRAIN, config, '--work-dir', tmp_path / 'w', '--cfg-options', f'data_root={tmp_path}',
                      f'train_dataloader.num_workers={workers}')
-    assert error.endswith('.png: label 77 is no class; classes are 0 to 10, and 255 is ignored')
+    assert error.endswith('.png: label 77 is not a class; classes are 0 to 10, and 255 is ignored')
 
 
 def test_image_that_patches_do_not_tile(error_of, config, trained, tmp_path):
@@ -177,4 +177,4 @@ def test_a_mistake_that_only_another_process_meets_is_told(config, tmp_path):
                 cv2.imwrite(str(tmp_path / kind / split / f'{i}.{suffix}'), np.full((32, 32), value, np.uint8))
     output = run_tool('tools/dist_train.sh', config, 2, '--work-dir', tmp_path / 'w', '--cfg-options',
                       f'data_root={tmp_path}', 'train_cfg.val_interval=100', 'train_cfg.max_iters=100', status=2)
-    assert output.strip().endswith('7.png: label 77 is no class; classes are 0 to 10, and 255 is ignored')
+    assert output.strip().endswith('7.png: label 77 is not a class; classes are 0 to 10, and 255 is ignored')

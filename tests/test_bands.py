@@ -54,9 +54,9 @@ def test_bands_of_a_checkpoint_by_a_rule():
 @pytest.mark.parametrize('rule, number, says', [
     (None, 5, r'weights for images of 3 bands, and the model is for 5; .* --cfg-options bands=0,1,2,None,None'),
     ([0, 1, 2], 5, r'bands=\[0, 1, 2\] has 3 entries, and the images 5 bands'),
-    ([0, 1, 3, None, None], 5, '3 is no band of the checkpoint, which has 0 to 2'),
-    ([0, -1, None, None, None], 5, '-1 is no band of the checkpoint'),
-    ([0, 1., None, None, None], 5, '1.0 is no band of the checkpoint')])
+    ([0, 1, 3, None, None], 5, '3 is not a band of the checkpoint, which has 0 to 2'),
+    ([0, -1, None, None, None], 5, '-1 is not a band of the checkpoint'),
+    ([0, 1., None, None, None], 5, '1.0 is not a band of the checkpoint')])
 def test_rules_that_do_not_fit(rule, number, says):
     with pytest.raises(InputError, match=says):
         take_bands(pretrainer(3).state_dict(), rule, number)
@@ -91,7 +91,7 @@ def test_settings_of_bands_are_put_everywhere():
 
 
 @pytest.mark.parametrize('options, says', [
-    (dict(statistics='none.json'), 'none.json is no file of statistics'),
+    (dict(statistics='none.json'), 'none.json is not a file of statistics'),
     (dict(statistics=dict(mean=[1.])), 'no "mean" and "std" of bands'),
     (dict(statistics=dict(mean=[1.], std=[0.])), 'std above 0'),
     (dict(statistics=dict(mean=[1., 2.], std=[1.])), 'a number for each'),

@@ -52,7 +52,7 @@ def test_a_visit(address, here, tmp_path, size):
                                 '.filter(image => image.offsetParent).length >= 2')
         visit.get_by_role('tab', name='Segment').click()
         visit.wait_for_function("[...document.querySelectorAll('.message textarea')]"
-                                ".some(box => box.value.includes('is no classifier'))")
+                                ".some(box => box.value.includes('is neither a classifier'))")
         visit.locator('button[aria-label*="lear"], button[aria-label*="emove"]').first.click()
         visit.set_input_files('input[type=file]', tmp_path / 'notes.txt')
         visit.wait_for_function("[...document.querySelectorAll('.message textarea')]"

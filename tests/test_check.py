@@ -26,7 +26,7 @@ def test_what_a_run_will_meet_is_found_and_nothing_is_written(tmp_path, monkeypa
     assert train['images'] == 13 and train['sizes'] == {'64x80': 13} and not train['cannot_be_used']
     assert sorted(path[-8:] for path in train['copies'][0]) == ['/08.jpg', 'copy.jpg'] or len(train['copies'][0]) == 2
     assert report['in_both'] == 12 and report['run']['iterations'] == 3 and report['run']['seconds_a_step'] > 0
-    assert '12 images are in both the training and the validation data' in capsys.readouterr().out
+    assert 'in both the training and the validation data: 12 images' in capsys.readouterr().out
     assert run_inside('check', *options[:3], 'img_size=32', *SMALL) == 0
 
 
@@ -43,5 +43,5 @@ def test_all_images_that_cannot_be_used_are_named_at_once(tmp_path, capsys):
     assert run_inside('check', rest[0], '--out', tmp_path / 'report.json', *rest[1:]) == 1
     report = json.loads((tmp_path / 'report.json').read_text())
     told = ' '.join(text for part in report['data'].values() for text in part['cannot_be_used'])
-    assert all(name in told for name in ('02.png: label 77 is no class', '05.png: label 77 is no class'))
+    assert all(name in told for name in ('02.png: label 77 is not a class', '05.png: label 77 is not a class'))
     assert 'cannot be used' in capsys.readouterr().out

@@ -35,12 +35,12 @@ def test_classes_of_a_file(folder, name, text):
     ('classes.txt', '', 'needs two classes or more, and there is none'),
     ('classes.txt', 'a\nb\na\n', 'two classes have the name a'),
     ('classes.txt', 'a 1 2 3\nb 1 2 3\n', r'two classes have the colour \(1, 2, 3\)'),
-    ('classes.txt', 'a 1 2 300\nb 1 2 3\n', '1, 2, 300 is no colour'),
-    ('classes.txt', 'a 1 2 .5\nb 1 2 3\n', 'is no list of classes'),
+    ('classes.txt', 'a 1 2 300\nb 1 2 3\n', '1, 2, 300 is not a colour'),
+    ('classes.txt', 'a 1 2 .5\nb 1 2 3\n', 'is not a list of classes'),
     ('classes.txt', 'a 1 2 3\nb\n', 'b has no colour and others have one'),
     ('classes.txt', '\n'.join(map(str, range(256))), '256 classes; at most 255'),
     ('classes.json', '["a", "b"]', 'both name classes; keep one'),
-    ('classes.json', '{"a"', 'is no list of classes'),
+    ('classes.json', '{"a"', 'is not a list of classes'),
     ('classes.json', '[1, 2]', 'names of classes are text'),
 ])
 def test_files_of_classes_that_cannot_be_used(folder, name, text, message):
@@ -59,7 +59,7 @@ def test_classes_of_the_labels_found(folder, told):
     assert SegmentationFolder.find_metainfo(data_root=str(folder), reduce_zero_label=True)['classes'] == ('1', '2')
     change_labels(folder, as_palette)
     assert SegmentationFolder.find_metainfo(data_root=str(folder))['palette'] == [(9, 9, 9), (200, 0, 0), (0, 0, 200)]
-    for values, message in ((lambda path, values: values * 60, 'labels hold 0, 60, 120: which classes'),
+    for values, message in ((lambda path, values: values * 60, 'labels hold 0, 60, 120: the classes are not clear'),
                             (lambda path, values: (values > 0).astype(np.uint8) * 255, 'write 1 in place of 255')):
         shutil.rmtree(folder)
         make_scenes(folder)
@@ -119,5 +119,5 @@ def test_a_file_of_classes_that_is_no_file_is_told(folder):
             SegmentationFolder.find_metainfo(data_root=str(folder))
         (folder / 'classes.txt').rmdir() if (folder / 'classes.txt').is_dir() else (folder / 'classes.txt').unlink()
     (folder / 'classes.json').write_text('[' * 100_000)
-    with pytest.raises(InputError, match='classes.json is no list of classes'):
+    with pytest.raises(InputError, match='classes.json is not a list of classes'):
         SegmentationFolder.find_metainfo(data_root=str(folder))

@@ -80,7 +80,7 @@ def test_trust_is_the_only_way_to_read_what_asks_for_more(tmp_path, capsys):
     torch.save({'model': official.mae_weights(), 'args': Call(type(marker).touch, marker)}, tmp_path / 'a.pth')
     tool = 'tools/model_converters/beit2mmseg.py'
     assert run_inside(tool, tmp_path / 'a.pth', tmp_path / 'b.pth') == 2
-    assert 'beit2mmseg.py --trust' in capsys.readouterr().err
+    assert 'mae-mm convert SRC DST --trust' in capsys.readouterr().err
     assert not marker.exists() and not (tmp_path / 'b.pth').exists()
     assert run_inside(tool, tmp_path / 'a.pth', tmp_path / 'b.pth', '--trust') == 0
     assert marker.exists() and read_checkpoint(str(tmp_path / 'b.pth'))

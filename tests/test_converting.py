@@ -17,7 +17,7 @@ OFFICIAL = ['--num-heads', 2, '--decoder-num-heads', 4, '--norm-pix', 'yes']
 
 @pytest.mark.parametrize('options, says', [
     (['--num-heads', 7, '--grid', 0, 0], '--grid 0 0: its position embedding is for 16 patches, not for the grid'),
-    (['--num-heads', 7], '--num-heads 7: a width of 32 cannot be divided among so many heads'),
+    (['--num-heads', 7], '--num-heads 7: a width of 32 cannot be divided among that many heads'),
     (['--num-heads', 0], '--num-heads 0: a width of 32'), (['--num-heads', -2], '--num-heads -2: a width of 32'),
     (['--grid', -4, -4], '--grid -4 -4: its position'), (['--grid', 4, 5], '--grid 4 5: its position'),
     (['--num-heads', 2, '--decoder-num-heads', 3], '--decoder-num-heads 3: a width of 16'),

@@ -71,7 +71,7 @@ def test_a_sample_is_seeded_by_its_draw():
 def test_labels_outside_the_classes_are_named():
     check = CheckLabels(num_classes=3)
     check.transform({'gt_seg_map': np.array([[0, 2, 255]]), 'seg_map_path': 'a.png'})
-    with pytest.raises(ValueError, match='a.png: label 3, 9 is no class; classes are 0 to 2, and 255 is ignored'):
+    with pytest.raises(ValueError, match='a.png: label 3, 9 is not a class; classes are 0 to 2, and 255 is ignored'):
         check.transform({'gt_seg_map': np.array([[3, 9, 255]]), 'seg_map_path': 'a.png'})
 
 

@@ -254,13 +254,13 @@ def test_mistakes_are_told_in_one_line(checkpoint, on, folders, tmp_path, error_
     assert 'missing.pth: no such checkpoint' in error_of('evaluate', checkpoint, 'missing.pth', '--on', on[0])
     assert os.path.exists('work_dirs') is False  # before anything is computed
     assert 'does not store the number of attention heads; give it with --num-heads' in told(of='odd.pth')
-    assert 'cannot be divided among so many' in told('--num-heads', 3, of='odd.pth')
+    assert 'cannot be divided among that many' in told('--num-heads', 3, of='odd.pth')
     assert 'its patches of 8 pixels do not tile images of 33x33; --img-size 32,32 would do' in told('--img-size', 33)
     assert '--img-size 32,32,32: whole numbers' in told('--img-size', '32,32,32')
     assert '--probes dense-knn needs images with label maps, and folder:' in told('--probes', 'knn', 'dense-knn')
     assert '--probes knn needs class folders' in told('--probes', 'knn', data=on[1:])
     assert '--probes knnn: there are knn, linear, attentive' in told('--probes', 'knnn')
-    assert 'class astronaut has 7 images; use at most so many' in told('--shots', 9, '--probes', 'knn')
+    assert 'class astronaut has 7 images; use at most that many' in told('--shots', 9, '--probes', 'knn')
     assert '--shots many: all, a number' in told('--shots', 'many')
     assert '--seeds 0 is not a number from 1 on' in told('--seeds', 0)
     assert 'layers has layer 3, the backbone has 3 layers' in told('--layers', '0,3')
@@ -270,7 +270,7 @@ def test_mistakes_are_told_in_one_line(checkpoint, on, folders, tmp_path, error_
     assert 'no class folders' in told(data=[f'folder:{folders}/classes/coffee'])
     assert '--cache-size lots: a number of bytes' in told('--cache-size', 'lots')
     assert '--cache-size allows 0.00 GB' in told('--cache-size', '1KB', '--probes', 'knn')
-    assert 'choose a folder apart from them' in told('--out', f'{folders}/classes/results')
+    assert 'choose another folder' in told('--out', f'{folders}/classes/results')
     os.makedirs('out')
     open('out/results.json', 'w').write('[]')
     assert 'results.json is not what this command writes' in told('--out', 'out')
@@ -293,7 +293,7 @@ def test_pixels_are_scaled_as_the_stored_config_says(tmp_path, checkpoint):
     assert encoder.prepare(images)[0, :, 0, 0].tolist() == pytest.approx([-1 / 4, -1 / 5, -1 / 6])
     assert FrozenEncoder(str(checkpoint)).mean == [123.675, 116.28, 103.53]
     write_encoder('five.pth', in_channels=5)
-    with pytest.raises(InputError, match='its images have 5 bands, and the file does not tell their mean'):
+    with pytest.raises(InputError, match='the encoder is for 5 bands, and the file does not store their mean'):
         FrozenEncoder('five.pth')
 
 

@@ -141,5 +141,5 @@ def test_a_classifier_is_tested_on_other_sets(name, tmp_path, error_of):
 def test_a_table_of_predictions_is_not_written_among_the_images(tmp_path):
     check_apart(str(tmp_path), str(tmp_path / 'data'))
     for place in ('data', 'data/val/cat'):
-        with pytest.raises(InputError, match='is for what is written, and the data are there'):
+        with pytest.raises(InputError, match='the output would be among the data'):
             check_apart(str(tmp_path / place), str(tmp_path / 'data'))

@@ -69,20 +69,20 @@ def test_what_is_ignored(tmp_path):
     cv2.imwrite(str(tmp_path / 'a.png'), np.array([[0, 1, 2, 255]], np.uint8))
     assert load(tmp_path / 'a.png').tolist() == [[0, 1, 2, 255]]
     assert load(tmp_path / 'a.png', reduce_zero_label=True).tolist() == [[255, 0, 1, 255]]
-    with pytest.raises(InputError, match='label 255 is no class, and not ignored: ignore_index=2'):
+    with pytest.raises(InputError, match='label 255 is not a class, and not ignored: ignore_index=2'):
         load(tmp_path / 'a.png', ignore_index=2)
     cv2.imwrite(str(tmp_path / 'b.png'), np.array([[0, 1, 2, 65535]], np.uint16))
     assert load(tmp_path / 'b.png', ignore_index=65535).tolist() == [[0, 1, 2, 255]]
-    with pytest.raises(InputError, match='label 65535 is no class; classes are 0 to 2, and 255 is ignored'):
+    with pytest.raises(InputError, match='label 65535 is not a class; classes are 0 to 2, and 255 is ignored'):
         CheckLabels(3).transform(dict(gt_seg_map=load(tmp_path / 'b.png'), seg_map_path='b.png'))
-    with pytest.raises(InputError, match='b.png: label 3 is no class; classes are 1 to 2, and 0 and 255 are ignored'):
+    with pytest.raises(InputError, match='label 3 is not a class; classes are 1 to 2, and 0 and 255 are ignored'):
         CheckLabels(2).transform(dict(gt_seg_map=np.array([[2]]), seg_map_path='b.png', reduce_zero_label=True))
     colours = np.array([[(0, 0, 0), (250, 40, 40), (9, 8, 7)]], np.uint8)
     Image.fromarray(colours).save(tmp_path / 'c.png')
     assert load(tmp_path / 'c.png', label_palette=COLOURS, ignore_index=[9, 8, 7]).tolist() == [[0, 1, 255]]
     assert load(tmp_path / 'c.png', label_palette=COLOURS[1:], ignore_index=[9, 8, 7],
                 reduce_zero_label=True).tolist() == [[255, 0, 255]]
-    with pytest.raises(InputError, match='c.png: colour 9 8 7 at row 0, column 2 is no class; the colours are'):
+    with pytest.raises(InputError, match='c.png: colour 9 8 7 at row 0, column 2 is not a class; the colours are'):
         load(tmp_path / 'c.png', label_palette=COLOURS)
     with pytest.raises(InputError, match='an RGB mask, and nothing says which .*it has 0 0 0, 9 8 7, 250 40 40'):
         load(tmp_path / 'c.png')

@@ -13,6 +13,7 @@ from mae_mm.apis.inspecting import inspect_checkpoint
 from mae_mm.apis.report import as_json
 from mae_mm.checkpoint.architectures import ARCHITECTURES, arch_of
 from mae_mm.config import check_data, class_checks, find_config, read_config, settle
+from mae_mm.config.hardware import fit_to_hardware
 from mae_mm.datasets.files import files_in
 from mae_mm.errors import InputError
 from mae_mm.evaluation.classification import Accuracy, unique_names
@@ -166,7 +167,7 @@ def test_what_the_measures_cannot_use_is_told(three, encoder, tmp_path, error_of
     assert '-k 16: there are 15 training images, so k is 1 to 15' in told('untrained', '-k', 3, 16)
     assert '-k 0: there are 15 training images' in told('untrained', '-k', 0)
     assert '--temperature 0.0 is not above 0' in told('untrained', '--temperature', 0)
-    assert 'which encoder? --cfg-options checkpoint=FILE' in told()
+    assert 'no encoder is given: --cfg-options checkpoint=FILE' in told()
     assert 'none.pth: no such checkpoint' in told('untrained', tmp_path / 'none.pth')
     assert 'a file is needed whose name ends in .json' in told('untrained', '--out', tmp_path)
     assert 'neither a classifier nor pre-training; for class folders there are knn/vit_knn_folder' in error_of(
@@ -319,6 +320,21 @@ def test_inspect_knows_the_files_of_the_folder_configs(name, arch, tmp_path):
             command = lines[f'for {use}']
             assert command.startswith(f'mae-mm {subcommand} {config} --cfg-options ')
             assert f"checkpoint='{source}' data_root=DIR" in command
+
+
+@pytest.mark.parametrize('name, size, options', [
+    ('pretrain/mae_vit_folder', dict(img_size=(64, 96)), ['img_size=64,96']),
+    ('mae/upernet_folder', dict(crop_size=(512, 512)), ['crop_size=512,512']),
+    ('mae/upernet_folder', dict(crop_size=(224, 224)), [])])
+def test_inspect_names_sizes_that_are_not_the_configs_own(name, size, options, tmp_path):
+    cfg = read_config(name, {**size, **({'model.decode_head.num_classes': 2, 'model.auxiliary_head.num_classes': 2}
+                                        if name.startswith('mae/') else {})})
+    fit_to_hardware(cfg, 'none')
+    init_default_scope(cfg.default_scope)
+    torch.save(MODELS.build(cfg.model).state_dict(), tmp_path / 'a.pth')
+    lines = inspect_checkpoint(str(tmp_path / 'a.pth'))
+    assert lines['config'].split() == [name, *(['--cfg-options', *options] if options else [])]
+    assert name != 'pretrain/mae_vit_folder' or 'img_size=64,96 ' in lines['for a classifier']
 
 
 def test_every_arch_has_a_name_and_every_folder_config_its_widths():

@@ -70,7 +70,7 @@ def test_what_the_page_refuses_is_a_message(page, photo, here, monkeypatch):
     section = Section(SimpleNamespace(update=lambda **told: told, skip=None), page, None, None, None)
     segment = section.told(lambda name, path, _: page.segmentation(name, path, .5), 2)
     *nothing, told = segment('whole', photo, 'a view')
-    assert nothing == [None, None] and told['visible'] and 'is no classifier and no segmentor' in told['value']
+    assert nothing == [None, None] and told['visible'] and 'is neither a classifier nor a segmentor' in told['value']
     assert segment('whole', None, None) == (None, None, dict(visible=False))
     view = section.told(lambda name, path, _: page.view(name, path))
     (here / 'notes.txt').write_text('no image')

@@ -31,7 +31,7 @@ def test_weights_that_tell_their_sizes_need_no_config(here, whole):
     encoder = mae_mm.load(here / 'encoder.pth', device='cpu')
     assert torch.equal(encoder.features(photos), whole.features(photos))
     assert torch.equal(encoder.attention(photos)[0], whole.attention(photos)[0])
-    for call, says in ((encoder.reconstruct, 'encoder.pth has no decoder'), (encoder.predict, 'is no classifier')):
+    for call, says in ((encoder.reconstruct, 'encoder.pth has no decoder'), (encoder.predict, 'neither a classifier')):
         with pytest.raises(InputError, match=says):
             call(photos)
     biased = mae_mm.load(here / 'biased.pth', device='cpu')

@@ -149,7 +149,7 @@ def test_few_shots_are_so_many_of_each_class():
     assert labels[shots.draw(labels, '10%', 0)].bincount().tolist() == [1, 1, 3]
     assert shots.draw(labels, '3', 0).tolist() == shots.draw(labels, '3', 0).tolist()
     assert shots.draw(labels, '3', 0).tolist() != shots.draw(labels, '3', 1).tolist()
-    with pytest.raises(InputError, match='--shots 6: class ant has 5 images; use at most so many'):
+    with pytest.raises(InputError, match='--shots 6: class ant has 5 images; use at most that many'):
         shots.draw(labels, '6', 0, ('ant', 'bee', 'cat'))
     for wrong in ('0', '-1', 'x', '0%', '101%', '1.5', ''):
         with pytest.raises(InputError, match=f'--shots {wrong}: all, a number'):

@@ -274,7 +274,7 @@ def test_a_run_goes_on_from_the_checkpoint_before_a_damaged_one(epochs, tmp_path
     checkpoint = torch.load(straight / 'epoch_2.pth', weights_only=True)
     torch.save({**checkpoint, 'optimizer': [1]}, tmp_path / 'epoch_2.pth')
     assert run_inside(TRAIN, config, '--work-dir', tmp_path, '--resume') == 0
-    assert 'its optimizer are damaged; it is passed over' in ''.join(capsys.readouterr())
+    assert 'its optimizer are damaged; it is skipped' in ''.join(capsys.readouterr())
     assert same_weights(straight / 'epoch_2.pth', tmp_path / 'epoch_2.pth')
 
 

@@ -74,7 +74,7 @@ def test_nested_folders_other_names_and_suffixes(folder):
     (lambda root: (root / 'labels/03.png').rename(root / 'labels/03.jpg'), '03.jpg: .jpg does not keep the values'),
     (lambda root: (root / 'train.txt').write_text('03'), 'val.txt is missing'),
     (lambda root: [(root / f'{name}.txt').write_text('03\n') for name in ('train', 'val')], 'both list 03'),
-    (lambda root: [(root / f'{name}.txt').write_text(name) for name in ('train', 'val')], 'train is no image in'),
+    (lambda root: [(root / f'{name}.txt').write_text(name) for name in ('train', 'val')], 'train is not an image in'),
     (lambda root: [(root / f'{name}.txt').write_text('') for name in ('train', 'val')], 'no names there'),
     (lambda root: [path.unlink() for path in root.glob('*/*') if path.stem != '03'], 'one image, and two or more'),
     (lambda root: cv2.imwrite(f'{root}/labels/03.png', np.zeros((64, 60), np.uint8)),
@@ -83,9 +83,9 @@ def test_nested_folders_other_names_and_suffixes(folder):
      or (root / 'labels/03.png').unlink(), '03.tif: a label map of floating-point numbers'),
     (lambda root: (root / 'labels/03.png').write_bytes(b'no image'), '03.png cannot be read as a label map'),
     (lambda root: cv2.imwrite(f'{root}/labels/03.png', np.full((64, 80), 7, np.uint8)),
-     '03.png: label 7 is no class; classes are 0 to 2, and 255 is ignored'),
+     '03.png: label 7 is not a class; classes are 0 to 2, and 255 is ignored'),
     (lambda root: cv2.imwrite(f'{root}/labels/03.png', np.full((64, 80), 256, np.uint16)),
-     '03.png: label 256 is no class'),
+     '03.png: label 256 is not a class'),
 ])
 def test_bad_folders_are_told_before_the_run(folder, change, message):
     settled(folder)
@@ -149,7 +149,7 @@ def test_a_config_that_inherits_another_number_of_classes(error_of, folder, tmp_
         cv2.imwrite(str(label), np.full((64, 80), 5, np.uint8))
     options = ['--work-dir', tmp_path / 'w', '--cfg-options', f'data_root={folder}']
     error = error_of(TRAIN, path, *options)
-    assert error.endswith('label 5 is no class; classes are 0 to 2, and 255 is ignored')
+    assert error.endswith('label 5 is not a class; classes are 0 to 2, and 255 is ignored')
     path.write_text(path.read_text().replace('num_classes=3', 'num_classes=11'))
     assert 'model.decode_head.num_classes=11, and the data has 3 classes (a, b, c)' in error_of(TRAIN, path, *options)
 

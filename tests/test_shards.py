@@ -191,7 +191,7 @@ def test_only_shards_of_the_same_folder_are_gone_on_with(made, source, splits, t
     (tmp_path / 'theirs/000.tar').write_bytes(b'')
     with pytest.raises(InputError, match=r'has shards already \(000.tar\)'):
         make_shards(str(source), str(tmp_path / 'theirs'))
-    with pytest.raises(InputError, match='choose a folder apart from theirs'):
+    with pytest.raises(InputError, match='the output would be among the images'):
         make_shards(str(source), str(source / 'chelsea/out'))
     with pytest.raises(InputError, match='holds shards; shards are made of a folder of images'):
         make_shards(str(made), str(tmp_path / 'of shards'))
@@ -263,9 +263,10 @@ class Run:
 
 
 @pytest.mark.parametrize('name, content, message', [
-    ('shards.json', b'{"format"', 'is no index of shards'), ('shards.json', b'[]', 'is no index of shards'),
-    ('shards.json', b'[' * 100_000, 'is no index of shards'), ('shards.json', b'\xff\xfe', 'is no index of shards'),
-    ('shards.json', pickle.dumps(Run()), 'is no index of shards'),
+    ('shards.json', b'{"format"', 'is not an index of shards'), ('shards.json', b'[]', 'is not an index of shards'),
+    ('shards.json', b'[' * 100_000, 'is not an index of shards'),
+    ('shards.json', b'\xff\xfe', 'is not an index of shards'),
+    ('shards.json', pickle.dumps(Run()), 'is not an index of shards'),
     ('shards.index', pickle.dumps(Run()), 'does not fit|cannot be read'),
     ('shards.index', b'', 'cannot be read'), ('shards.index', bytes(36 * RECORD.itemsize), 'does not fit'),
 ])

@@ -15,9 +15,9 @@ QKV = 'blocks.1.attn.qkv.weight'
 OURS = 'layers.1.attn.qkv.weight'
 # What becomes of a tensor -> what is said of it.
 CHANGES = {
-    'int8': (lambda tensor: (tensor * 100).to(torch.int8), r'no floating-point numbers: {} .int8'),
-    'int64': (lambda tensor: tensor.long(), r'no floating-point numbers: {} .int64'),
-    'bool': (lambda tensor: tensor > 0, r'no floating-point numbers: {} .bool'),
+    'int8': (lambda tensor: (tensor * 100).to(torch.int8), r'not floating-point numbers: {} .int8'),
+    'int64': (lambda tensor: tensor.long(), r'not floating-point numbers: {} .int64'),
+    'bool': (lambda tensor: tensor > 0, r'not floating-point numbers: {} .bool'),
     'scalar': (lambda tensor: tensor[0, 0].clone(), r'do not fit each other: {} is a scalar, not 96x32'),
     'transposed': (lambda tensor: tensor.T.contiguous(), r'do not fit each other: {} is 32x96, not 96x32'),
     'empty': (lambda tensor: tensor[:0].clone(), 'empty tensors: {}'),

@@ -1,4 +1,4 @@
-"""A run looked at before it is started: its data from the first file to the last, one step, memory and time."""
+"""A run looked at before it is started: its data from the first file to the last, a few steps, memory and time."""
 import resource
 import tempfile
 import time
@@ -136,7 +136,7 @@ def lines_of(report: dict[str, Any]) -> list[str]:
     for name, told in report['data'].items():
         sizes = ', '.join(f'{size} ({count})' for size, count in told['sizes'].items())
         shards = f' in {counted(told["shards"], "shard")}' if told['shards'] else ''
-        lines.append(f'{name}: {told["images"]} images{shards}; sizes (height x width) {sizes}'
+        lines.append(f'{name}: {counted(told["images"], "image")}{shards}; sizes (height x width) {sizes}'
                      + (f' and {told["different_sizes"] - SHOWN} more' if told['different_sizes'] > SHOWN else ''))
         total = sum(told['classes'].values())
         if total:
@@ -150,7 +150,7 @@ def lines_of(report: dict[str, Any]) -> list[str]:
                 lines.append(f'  {"cannot be used" if what == "cannot_be_used" else "copies of one another"}: '
                              f'{len(found)}, such as {"; ".join(some)}')
     if report['in_both']:
-        lines.append(f'{report["in_both"]} images are in both the training and the validation data')
+        lines.append(f'in both the training and the validation data: {counted(report["in_both"], "image")}')
     run = report['run']
     if run is None:
         return [*lines, 'no step was tried, as some images cannot be used']

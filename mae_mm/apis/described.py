@@ -33,14 +33,14 @@ def own_config(loaded: Any, source: str) -> Config:
 def _config_of(model: Description, source: str) -> Config:
     config = 'give the config of its model before it'
     if model.backbone.num_heads is None or model.decoder and model.decoder.num_heads is None:
-        raise InputError(f'{source} holds no config, and does not tell the number of attention heads; {config}, or '
+        raise InputError(f'{source} holds no config, and does not store the number of attention heads; {config}, or '
                          '`mae-mm convert --whole --num-heads N --decoder-num-heads M`')
     if model.backbone.grid is None:
-        raise InputError(f'{source} holds no config, and does not tell the shape of its grid; {config}, or `mae-mm '
+        raise InputError(f'{source} holds no config, and does not store the shape of its grid; {config}, or `mae-mm '
                          'convert --whole --grid HEIGHT WIDTH`')
     if model.in_channels != 3:
         raise InputError(f'{source} holds no config, and is for {model.in_channels} bands, whose statistics it does '
-                         f'not tell; {config}')
+                         f'not store; {config}')
     cfg = read_config(FOLDER, dict(img_size=min(model.backbone.grid) * model.patch_size))
     backbone = dict(type='mae_mm.MAE', **encoder_settings(model),
                     out_type='avg_featmap' if model.pooled else 'featmap')

@@ -89,7 +89,7 @@ def _built(described: Description, source: str, num_heads: int | None) -> MAE:
     if num_heads is not None and part.num_heads is not None and num_heads != part.num_heads:
         raise InputError(f'--num-heads {num_heads}: {source} has {part.num_heads}')
     if heads < 1 or part.embed_dims % heads:
-        raise InputError(f'--num-heads {heads}: a width of {part.embed_dims} cannot be divided among so many')
+        raise InputError(f'--num-heads {heads}: a width of {part.embed_dims} cannot be divided among that many')
     if part.grid is None:
         raise InputError(f'{source} does not store its grid of patches, which is not square; convert it with '
                          '--grid HEIGHT WIDTH: mae-mm convert')
@@ -114,6 +114,6 @@ def _pixels(checkpoint: Any, source: str, channels: int) -> tuple[list[float], l
         told, statistics = cfg.model.get('data_preprocessor') or {}, cfg.get('statistics')
     mean, std = (list(told.get(key) or IMAGENET[key]) for key in ('mean', 'std'))
     if len(mean) != channels:
-        raise InputError(f'{source}: its images have {channels} bands, and the file does not tell their mean and '
-                         f'deviation; those of this package have them in their config, of at most {MAX_BANDS} bands')
+        raise InputError(f'{source}: the encoder is for {channels} bands, and the file does not store their mean and '
+                         f'deviation; files of this package do, for at most {MAX_BANDS} bands')
     return mean, std, bands_of(statistics)

@@ -84,7 +84,7 @@ def trace(model: Exportable, size: Size, dynamic: bool) -> ExportedProgram:
         ValueError: a size that is not a multiple of the patch.
     """
     if min(size) < 1:
-        raise InputError(f'{size[0]}x{size[1]} image: there is none of that size')
+        raise InputError(f'{size[0]}x{size[1]} image: height and width have to be 1 or more')
     h, w = model.backbone.grid_of(*size)
     p = model.backbone.patch_size
     axes: dict[int, Any] = {0: Dim('batch')}
@@ -156,7 +156,7 @@ def check_target(path: str) -> None:
         ValueError: a suffix that is neither ``.onnx`` nor ``.pt2``, or a package that is not there or too old.
     """
     if not path.endswith(SUFFIXES):
-        raise InputError(f'{path}: what is exported is named {" or ".join(SUFFIXES)}')
+        raise InputError(f'{path}: an exported file is named {" or ".join(SUFFIXES)}')
     if not hasattr(torch.compiler, 'is_exporting'):
         raise InputError(f'{path}: exporting needs torch >= 2.7, found {torch.__version__}')
     missing = [name for name in PACKAGES if importlib.util.find_spec(name) is None]

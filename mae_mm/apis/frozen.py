@@ -83,8 +83,8 @@ class FrozenFeatures:
         if init is None:
             return UNTRAINED
         if not init.get('checkpoint'):
-            raise InputError('which encoder? --cfg-options checkpoint=FILE, or files and URLs after the config, or '
-                             f'{UNTRAINED!r} for random weights')
+            raise InputError('no encoder is given: --cfg-options checkpoint=FILE, or files and URLs after the config, '
+                             f'or {UNTRAINED!r} for random weights')
         return init.checkpoint
 
     def of(self, checkpoint: str, seed: int = 0) -> tuple[Labelled, Labelled]:

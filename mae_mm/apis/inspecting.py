@@ -29,7 +29,7 @@ FOLDERS = {'pre-training': ('train', 'pretrain/mae_vit_folder', 'img_size'),
            'a linear probe': ('probe', 'linear_probe/vit_linear_folder', 'img_size'),
            'k-NN': ('knn', 'knn/vit_knn_folder', 'img_size'),
            'a segmentor': ('train', 'mae/upernet_folder', 'crop_size')}
-DEFAULT_SIZE_PX = {'img_size': 224, 'crop_size': 512}
+DEFAULT_SIZE_PX = 224  # of the folder configs
 
 
 def inspect_checkpoint(source: str, trust: bool = False) -> dict[str, str]:
@@ -134,8 +134,9 @@ def _command(use: str, arch: str, model: Description) -> str:
         settings.append(f'patch_size={model.patch_size}')
     if model.backbone.grid and (size == 'img_size' or use == _kind(model)):
         height, width = (side * model.patch_size for side in model.backbone.grid)
-        if (height, width) != (DEFAULT_SIZE_PX[size], ) * 2 and (height == width or size == 'crop_size'):
-            settings.append(f'{size}={height},{width}' if size == 'crop_size' else f'{size}={height}')
+        if (height, width) != (DEFAULT_SIZE_PX, DEFAULT_SIZE_PX):
+            side = f'{height}' if height == width and size == 'img_size' else f'{height},{width}'
+            settings.append(f'{size}={side}')
     if model.in_channels != 3:
         settings.append('statistics=FILE')
     layer_scale = model.layer_scale and size != 'crop_size'  # segmentors have it

@@ -117,7 +117,7 @@ class Model:
             raise InputError(f'{self.source} holds no {listed(self.model.untrained)}: it has features, and predicts '
                              'no classes')
         if self.classes is None or not (self.segments or self.classifies):
-            raise InputError(f'{self.source} is no classifier and no segmentor, or its classes are not known')
+            raise InputError(f'{self.source} is neither a classifier nor a segmentor, or its classes are not known')
 
         def step(batch: dict) -> list[Prediction]:
             return [self._prediction(sample, probabilities) for sample in self.model.test_step(batch)]

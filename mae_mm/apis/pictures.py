@@ -84,8 +84,8 @@ def attention_sheet(model: Model, images: Any, layers: Sequence[int] = (-1, ), p
             rows += attention_panels(view, weights[i], query, grid, backbone.num_prefix_tokens, heads, name)
     what = f'token {token}' if token else 'the class token'
     what = what if patch is None else f'patch {patch[0]}, {patch[1]}'
-    return _sheet(rows, model, f'{_layers(model, places)}: what {what} takes of each patch, in percent of all that it '
-                               f'takes; bright is the most of each map{count}')
+    return _sheet(rows, model, f'{_layers(model, places)}: attention of {what} to each patch, in percent; bright is '
+                               f'the largest of each map{count}')
 
 
 def bias_sheet(model: Model, layers: Sequence[int] = (-1, ), heads: Sequence[int] | None = None) -> bytes:
@@ -107,7 +107,7 @@ def bias_sheet(model: Model, layers: Sequence[int] = (-1, ), heads: Sequence[int
         ends.append(f'{largest:.2g}')
     h, w = backbone.grid
     return _sheet(rows, model, f'{_layers(model, places)}: the bias of attention to patches up to {h - 1} rows and '
-                               f'{w - 1} columns away (in the middle is the patch that looks); orange is above 0, '
+                               f'{w - 1} columns away (the querying patch is in the middle); orange is above 0, '
                                f'violet below, to {", ".join(ends)}')
 
 

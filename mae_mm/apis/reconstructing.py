@@ -88,6 +88,6 @@ def check_decoder(model: Any) -> None:
         raise InputError(f'{model.source} has no decoder, without which nothing is reconstructed; take a checkpoint '
                          'of pre-training, which holds encoder and decoder')
     if model.cfg.get('norm_pix_unknown'):
-        raise InputError(f'{model.source} does not tell whether its decoder predicts normalised patches; give a '
+        raise InputError(f'{model.source} does not store whether its decoder predicts normalised patches; give a '
                          'config before it, with --cfg-options model.norm_pix=False if they are not, or '
                          '`mae-mm convert --whole --norm-pix no`')

@@ -59,7 +59,8 @@ def check_rule(rule: Rule, theirs: int, number: int) -> None:
         raise InputError(f'bands={list(rule)} has {len(rule)} entries, and the images {number} bands')
     wrong = [band for band in rule if band is not None and (type(band) is not int or not 0 <= band < theirs)]
     if wrong:
-        raise InputError(f'bands={list(rule)}: {wrong[0]!r} is no band of the checkpoint, which has 0 to {theirs - 1}')
+        raise InputError(f'bands={list(rule)}: {wrong[0]!r} is not a band of the checkpoint, which has 0 to '
+                         f'{theirs - 1}')
 
 
 def told_bands(rule: Rule | None) -> str:

@@ -67,7 +67,7 @@ def add_facts(weights: Mapping[str, Tensor], grid: tuple[int, int] | None = None
 
 def _add_heads(facts: dict[str, Any], number: int, width: int, option: str) -> None:
     if number < 1 or width % number:
-        raise InputError(f'{option} {number}: a width of {width} cannot be divided among so many heads')
+        raise InputError(f'{option} {number}: a width of {width} cannot be divided among that many heads')
     _add(facts, 'num_heads', number, option)
 
 

@@ -25,7 +25,7 @@ from .shapes import strangeness
 
 DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64, torch.uint8, torch.int8, torch.int16,
           torch.int32, torch.int64, torch.bool)
-TRUST = 'if you trust whoever made it, convert it with tools/model_converters/beit2mmseg.py --trust'
+TRUST = 'if you trust whoever made it, convert it with: mae-mm convert SRC DST --trust'
 # What torch raises for files that are something else, or end too soon.
 DAMAGE = (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, LookupError, TypeError, AttributeError,
           AssertionError, MemoryError, OverflowError, OSError, ImportError, SystemError, zipfile.BadZipFile)

@@ -70,7 +70,7 @@ def check_weights(weights: Mapping[str, Tensor], called: Mapping[str, str] | Non
         called: our name -> the file's, for messages.
 
     Raises:
-        ValueError: with the names of empty tensors, weights that are no floating-point numbers, or shapes that do not
+        ValueError: with the names of empty tensors, weights that are not floating-point numbers, or shapes that do not
             fit the others; or layers that are missing between others.
     """
     called = called or {}
@@ -82,7 +82,7 @@ def check_weights(weights: Mapping[str, Tensor], called: Mapping[str, str] | Non
                for name, tensor in weights.items()
                if tensor.dtype not in FLOATS and (name in shapes or LEARNED.fullmatch(name))]
     if numbers:
-        raise InputError(f'weights that are no floating-point numbers: {listed(numbers)}')
+        raise InputError(f'weights that are not floating-point numbers: {listed(numbers)}')
     _check_layers(weights)
     in_order = sorted(shapes, key=lambda name: not name.endswith('.0.ln1.weight'))  # which tell the widths
     _check_shapes({name: weights[name] for name in in_order}, shapes, called)

@@ -11,26 +11,26 @@ from typing import NoReturn
 # Subcommand -> what it does; its module here has the same name.
 COMMANDS = {
     'train': 'pre-train, fine-tune, probe or segment, as a config says',
-    'check': 'look at a run before it is started: data, one step, memory, time',
+    'check': 'check a run before it is started: all of its data, a few steps, memory, time',
     'test': 'measure a trained model',
     'predict': 'classify or segment images',
     'features': 'write the features of images as arrays',
-    'evaluate': 'measure frozen encoders: neighbours, linear and attentive probes, dense ones',
+    'evaluate': 'measure frozen encoders: nearest neighbours, linear, attentive and dense probes',
     'reconstruct': 'a picture of images, what is visible of them, and what a model makes of that',
-    'attention': 'a picture of what a patch or the class token attends to, or of the relative position bias',
+    'attention': 'a picture of the attention of a patch or the class token, or of the relative position bias',
     'pca': 'a picture of the features of patches as colours',
     'curves': 'a picture of the losses, rates and metrics of runs',
     'demo': 'a page in the browser that shows what models do with an image',
     'knn': 'accuracy of the nearest neighbours of frozen features',
     'probe': 'accuracy of a linear classifier on frozen features',
-    'shards': 'write images into tar files that a data_root can be, or verify these',
-    'stats': 'mean and deviation of each band of a folder of images',
-    'download': 'fetch published weights by name, and check them',
+    'shards': 'write images into tar files, for use as a data_root, or verify them',
+    'stats': 'mean and standard deviation of each band of a folder of images',
+    'download': 'fetch published weights by name and check their hash',
     'export': 'write a model as ONNX or as a program of torch.export',
-    'convert': 'write weights under the names of another project',
+    'convert': 'write weights in the format of another project',
     'inspect': 'say what a checkpoint is and holds',
 }
-USAGE = '''usage: mae-mm SUBCOMMAND ...   (mae-mm SUBCOMMAND --help says more)
+USAGE = '''usage: mae-mm SUBCOMMAND ...   (mae-mm SUBCOMMAND --help explains it)
 
 {commands}
 

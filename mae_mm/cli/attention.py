@@ -15,16 +15,19 @@ from .pictures import add_bands, add_out, add_pictures, check_out, set_bands, wr
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description='What a patch, or the class token, attends to')
+    parser = argparse.ArgumentParser(description='Attention of a patch or of the class token, or the relative '
+                                                 'position bias')
     add_model_options(parser)
     add_out(parser, 'attention.png')
-    parser.add_argument('--layers', nargs='+', type=int, default=[-1], help='counted from 0, or from the end')
+    parser.add_argument('--layers', nargs='+', type=int, default=[-1],
+                        help='counted from 0, or from the end; default: the last')
     parser.add_argument('--heads', nargs='+', type=int, help='counted from 0; default: all')
     looks = parser.add_mutually_exclusive_group()
     looks.add_argument('--patch', nargs=2, type=int, metavar=('ROW', 'COLUMN'),
-                       help='the patch that looks, counted from 0; default: the class token')
-    looks.add_argument('--token', type=int, default=0, help='of several tokens before the patches, the one that looks')
-    looks.add_argument('--bias', action='store_true', help='the relative position bias, without images')
+                       help='the patch whose attention is shown, counted from 0; default: the class token')
+    looks.add_argument('--token', type=int, default=0,
+                       help='which one, of several tokens before the patches; default: 0')
+    looks.add_argument('--bias', action='store_true', help='show the relative position bias; takes no images')
     add_pictures(parser, 4)
     add_bands(parser)
     args = parser.parse_args(argv)

@@ -1,4 +1,4 @@
-"""Look at a training run before it is started: ``mae-mm check CONFIG [--out REPORT.json] [--cfg-options ...]``.
+"""Check a training run before it is started: ``mae-mm check CONFIG [--out REPORT.json] [--cfg-options ...]``.
 
 Its data is read from the first image to the last, its model built, and a few steps done. Nothing is written but the
 report. The exit status is 1 if an image cannot be used or is in both the training and the validation data.
@@ -17,9 +17,10 @@ from .common import add_settings
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description='Look at a training run before it is started')
+    parser = argparse.ArgumentParser(description='Check a training run before it is started: its data, a few steps, '
+                                                 'memory and time')
     parser.add_argument('config', help='file or name of a config')
-    parser.add_argument('--out', metavar='REPORT.json', help='write what was found there too')
+    parser.add_argument('--out', metavar='REPORT.json', help='also write what was found to this file')
     add_settings(parser, 'data_root=DIR')
     args = parser.parse_args(argv)
 
@@ -31,4 +32,4 @@ def main(argv: Sequence[str] | None = None) -> None:
     if args.out is not None:
         AtomicBackend().put(as_json(report).encode(), args.out)
     if not is_fine(report):
-        raise Incomplete('the data needs mending, as said above')
+        raise Incomplete('some of the data has to be mended; see above')

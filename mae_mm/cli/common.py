@@ -26,8 +26,8 @@ class Settings(DictAction):
         for word in values or ():
             key, equals, value = word.partition('=')
             if not equals or not all(key.split('.')):
-                raise InputError(f'{option_string} takes KEY=VALUE, which {word!r} is not; what is no setting comes '
-                                 f'before {option_string}')
+                raise InputError(f'{option_string} takes KEY=VALUE, which {word!r} is not; everything else '
+                                 f'comes before {option_string}')
             if not _is_balanced(value) and (',' in value or value[:1] in ('[', '(')):  # other text may have any
                 raise InputError(f'{option_string} {word}: a bracket that is not closed, or not opened')
         super().__call__(parser, namespace, values, option_string)
@@ -46,7 +46,7 @@ def _is_balanced(text: str) -> bool:
 
 def add_settings(parser: argparse.ArgumentParser, such_as: str = 'data_root=DIR arch=small batch_size=32') -> None:
     parser.add_argument('--cfg-options', nargs='+', action=Settings, metavar='KEY=VALUE',
-                        help=f'change settings of the config, e.g. {such_as}; these come last')
+                        help=f'change settings of the config, e.g. {such_as}; give them after all paths')
 
 
 def add_common_options(parser: argparse.ArgumentParser) -> None:

@@ -1,4 +1,4 @@
-"""``mae-mm convert SRC DST [--to {ours,official,timm,huggingface,mmpretrain,mmseg}]``: weights under other names.
+"""``mae-mm convert SRC DST [--to FORMAT]``: weights in the format of this or another project.
 
 SRC is a checkpoint of any known format: a path, a Hugging Face folder or a URL. DST is a file (``.pth`` or
 ``.safetensors``), or for ``--to huggingface`` the folder that ``from_pretrained`` opens. Without ``--to`` it is the
@@ -26,15 +26,15 @@ FACTS = ('grid', 'num_heads', 'decoder_num_heads', 'norm_pix')  # options that t
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description='Write weights under the names of this or another project')
+    parser = argparse.ArgumentParser(description='Write weights in the format of this or another project')
     parser.add_argument('src', help='path or URL of the weights, or a Hugging Face folder')
     parser.add_argument('dst', help='path of the file to write, .pth or .safetensors; for huggingface a folder')
-    parser.add_argument('--to', default=OURS, choices=(OURS, *TARGETS))
-    parser.add_argument('--whole', action='store_true', help='for ours: the decoder and heads, too')
-    told = parser.add_argument_group('what SRC does not tell, for ours and huggingface; the latter needs it')
-    told.add_argument('--grid', nargs=2, type=int, metavar=('HEIGHT', 'WIDTH'), help='of patches')
-    told.add_argument('--num-heads', type=int, help='of attention heads')
-    told.add_argument('--decoder-num-heads', type=int, help='the same for the decoder')
+    parser.add_argument('--to', default=OURS, choices=(OURS, *TARGETS), help='the format; default: %(default)s')
+    parser.add_argument('--whole', action='store_true', help='for ours: with the decoder and heads')
+    told = parser.add_argument_group('facts that SRC does not hold, for ours and huggingface; the latter needs them')
+    told.add_argument('--grid', nargs=2, type=int, metavar=('HEIGHT', 'WIDTH'), help='grid of patches')
+    told.add_argument('--num-heads', type=int, help='attention heads of the encoder')
+    told.add_argument('--decoder-num-heads', type=int, help='attention heads of the decoder')
     told.add_argument('--norm-pix', choices=('yes', 'no'), help='whether the decoder predicts normalised patches')
     add_trust_option(parser)
     args = parser.parse_args(argv)

@@ -11,7 +11,7 @@ from .pictures import add_out, check_out, write
 
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description='Losses, rates and metrics of runs')
-    parser.add_argument('work_dirs', nargs='+', metavar='WORK_DIR', help='of one run each')
+    parser.add_argument('work_dirs', nargs='+', metavar='WORK_DIR', help='work dirs, of one run each')
     parser.add_argument('--keys', nargs='+', help='names of what was logged; default: all but times and memory')
     add_out(parser, 'curves.png')
     args = parser.parse_args(argv)

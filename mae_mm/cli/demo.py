@@ -29,9 +29,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description='A page in the browser that shows what models do with an image')
     parser.add_argument('inputs', nargs='*', metavar='[CONFIG] CHECKPOINT',
                         help='one model or several; default: those that `make demo` has made')
-    parser.add_argument('--examples', nargs='*', metavar='IMAGE', help='images to choose from; default: of the demo')
-    parser.add_argument('--port', type=int, default=7860)
-    parser.add_argument('--device', help='such as cuda:1 or cpu; default: what there is')
+    parser.add_argument('--examples', nargs='*', metavar='IMAGE',
+                        help='images to choose from; default: some of `make demo`')
+    parser.add_argument('--port', type=int, default=7860, help='default: %(default)s')
+    parser.add_argument('--device', help='such as cuda:1 or cpu; default: an accelerator if there is one')
     args = parser.parse_args(argv)
 
     gradio()

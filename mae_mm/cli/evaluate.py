@@ -31,15 +31,18 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument('--probes', nargs='+', metavar='PROBE',
                         help=f'{", ".join(PROBES)}; default: all but attentive, where the labels fit')
     parser.add_argument('--layers', nargs='+', default=['all'],
-                        help='all, last, or numbers from 0 on, such as 3,6,9; -1 -4 count from the end')
+                        help='all (the default), last, or numbers from 0 on, such as 3,6,9; -1 -4 count from the end')
     parser.add_argument('--shots', nargs='+', default=['all'],
-                        help='training images that are used: all, so many of each class, or a share such as 10%%')
-    parser.add_argument('--seeds', type=int, default=1, metavar='N', help='so many, for the mean and the deviation')
+                        help='training images to use: all, a number of each class, or a share such as 10%%; '
+                             'default: all')
+    parser.add_argument('--seeds', type=int, default=1, metavar='N',
+                        help='number of seeds, for the mean and the standard deviation; default: %(default)s')
     parser.add_argument('--img-size', help='in pixels, SIDE or HEIGHT,WIDTH; default: that of the pre-training')
     parser.add_argument('--no-norm', action='store_true', help="tokens without the encoder's last norm")
-    parser.add_argument('--num-heads', type=int, help='of an encoder whose file does not tell')
-    parser.add_argument('--out', default='work_dirs/evaluate', metavar='DIR', help='default: work_dirs/evaluate')
-    parser.add_argument('--cache', metavar='DIR', help='of the features; default: cache in --out')
+    parser.add_argument('--num-heads', type=int, help='attention heads, if the file of the encoder does not say')
+    parser.add_argument('--out', default='work_dirs/evaluate', metavar='DIR',
+                        help='output folder; default: %(default)s')
+    parser.add_argument('--cache', metavar='DIR', help='folder for the features; default: cache in --out')
     parser.add_argument('--cache-size', default=f'{CACHE_BYTES // 10**9}GB', metavar='BYTES',
                         help='the most that the cache takes, such as 500MB; default: %(default)s')
     parser.add_argument('--pictures', type=int, default=8, metavar='N',

@@ -34,9 +34,11 @@ def main(argv: Sequence[str] | None = None) -> None:
                        help='of the images in pixels; default: the size in training')
     sizes.add_argument('--dynamic', action='store_true',
                        help='images whose sides are any multiples of the patch, at least 4 patches')
-    parser.add_argument('--opset', type=int, choices=OPSETS, help='of ONNX; default: that of torch.onnx')
+    parser.add_argument('--opset', type=int, choices=OPSETS,
+                        help='version of the ONNX operators; default: that of torch.onnx')
     parser.add_argument('--tolerance', type=float, default=TOLERANCE, metavar='DIFFERENCE',
-                        help='write the file only if its outputs differ from the model\'s by no more than this')
+                        help='write the file only if its outputs differ from those of the model by no more than this; '
+                             'default: %(default)s')
     args = parser.parse_args(argv)
 
     if args.size and (min(args.size) < 1 or math.prod(args.size) > MOST_PIXELS):

@@ -22,11 +22,13 @@ from .models import add_model_options, images_of, model_of
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description='Features of images')
     add_model_options(parser)
-    parser.add_argument('--out', required=True, metavar='FILE.npz')
+    parser.add_argument('--out', required=True, metavar='FILE.npz', help='file to write')
     parser.add_argument('--layers', nargs='+', type=int, help='counted from 0, or from the end; default: the last')
     parser.add_argument('--kind', choices=KINDS, default='pooled',
-                        help='the pooled token or the mean of the patches, the class token, a map, or all tokens')
-    parser.add_argument('--batch-size', type=int, default=BATCH, help='images that go through the model at a time')
+                        help='the pooled token or the mean of the patches, the class token, a map, or all tokens; '
+                             'default: %(default)s')
+    parser.add_argument('--batch-size', type=int, default=BATCH,
+                        help='images that go through the model at a time; default: %(default)s')
     args = parser.parse_args(argv)
 
     if not args.out.endswith('.npz'):

@@ -16,8 +16,8 @@ def parser_of(description: str) -> argparse.ArgumentParser:
                         'linear_probe/vit_linear_folder, that of another classifier, or of pre-training')
     parser.add_argument('checkpoints', nargs='*', metavar='CHECKPOINT',
                         help=f'files or URLs of any known format, or {UNTRAINED}; default: the setting checkpoint')
-    parser.add_argument('--seed', type=int, default=0, help=f'of the random weights of {UNTRAINED}')
-    parser.add_argument('--out', metavar='FILE.json', help='write the accuracies there too')
+    parser.add_argument('--seed', type=int, default=0, help=f'of the random weights of {UNTRAINED}; default: 0')
+    parser.add_argument('--out', metavar='FILE.json', help='also write the accuracies to this file')
     add_settings(parser, 'data_root=DIR checkpoint=FILE arch=small')
     return parser
 

@@ -17,7 +17,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = parser_of('Accuracy of the nearest neighbours of frozen features')
     parser.add_argument('-k', nargs='+', type=int, help='numbers of neighbours; default: 1 10 20 100, as far as there '
                                                         'are training images')
-    parser.add_argument('--temperature', type=float, default=.07, help='of the votes')
+    parser.add_argument('--temperature', type=float, default=.07, help='of the votes; default: %(default)s')
     args = parser.parse_args(argv)
     if not args.temperature > 0:
         raise InputError(f'--temperature {args.temperature} is not above 0')

@@ -17,8 +17,9 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('inputs', nargs='+', metavar='[CONFIG] CHECKPOINT IMAGE_OR_FOLDER',
                         help='file or name of a config, unless the checkpoint holds its own; a checkpoint, file or '
                              'URL; images and folders')
-    parser.add_argument('--device', help='such as cuda:1 or cpu; default: what there is')
-    parser.add_argument('--dtype', choices=tuple(DTYPES), default='float32', help='of the computation')
+    parser.add_argument('--device', help='such as cuda:1 or cpu; default: an accelerator if there is one')
+    parser.add_argument('--dtype', choices=tuple(DTYPES), default='float32',
+                        help='precision of the computation; default: %(default)s')
     add_settings(parser, 'img_size=96')
 
 

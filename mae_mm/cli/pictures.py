@@ -22,7 +22,7 @@ def add_pictures(parser: argparse.ArgumentParser, default: int = PICTURES) -> No
 
 
 def add_bands(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument('--bands', nargs='+', type=int, help='three that are shown as red, green and blue, or one in '
+    parser.add_argument('--bands', nargs='+', type=int, help='three to show as red, green and blue, or one to show in '
                                                              'grey, counted from 0; for images other than RGB')
 
 

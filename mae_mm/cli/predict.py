@@ -20,11 +20,15 @@ from .models import add_model_options, images_of, model_of
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description='Classify or segment images')
     add_model_options(parser)
-    parser.add_argument('--out', metavar='DIR', help='where all goes; default: predictions, beside the checkpoint')
-    parser.add_argument('--topk', type=int, default=3, help='classes that are named of an image')
-    parser.add_argument('--opacity', type=float, default=0.5, help="of the classes' colours over the image, 0 to 1")
-    parser.add_argument('--probabilities', action='store_true', help='write those of all classes of each pixel, too')
-    parser.add_argument('--batch-size', type=int, default=1, help='images that go through the model at a time')
+    parser.add_argument('--out', metavar='DIR', help='output folder; default: predictions, beside the checkpoint')
+    parser.add_argument('--topk', type=int, default=3,
+                        help='how many of the most probable classes to write; default: %(default)s')
+    parser.add_argument('--opacity', type=float, default=0.5,
+                        help="of the classes' colours over the image, 0 to 1; default: %(default)s")
+    parser.add_argument('--probabilities', action='store_true',
+                        help='also write the probabilities of all classes for each pixel')
+    parser.add_argument('--batch-size', type=int, default=1,
+                        help='images that go through the model at a time; default: %(default)s')
     args = parser.parse_args(argv)
 
     checkpoint, images = images_of(args.inputs)

@@ -21,13 +21,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     add_model_options(parser)
     add_out(parser, 'reconstruction.png')
     parser.add_argument('--mask', default='random', metavar='{random,block,grid,FILE.png}',
-                        help='patches at random, rectangles, a grid, or a picture that is white where patches are '
-                             'hidden')
+                        help='which patches are hidden: at random, in rectangles, on a grid, or where a picture is '
+                             'white; default: %(default)s')
     parser.add_argument('--mask-ratio', type=float, help="the hidden share; default: the model's")
-    parser.add_argument('--seed', type=int, default=0, help='of the masks')
+    parser.add_argument('--seed', type=int, default=0, help='of the masks; default: %(default)s')
     parser.add_argument('--statistics', choices=STATISTICS, default='visible',
-                        help='whose mean and deviation patches get that are predicted normalised: of the visible ones '
-                             'around, or the true ones')
+                        help='mean and standard deviation with which normalised predictions are shown: those of the '
+                             'visible patches around, or the true ones; default: %(default)s')
     add_pictures(parser)
     add_bands(parser)
     args = parser.parse_args(argv)

@@ -18,15 +18,15 @@ from ..errors import InputError
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description='Tar files of images that a data_root can be')
+    parser = argparse.ArgumentParser(description='Images as tar files, for use as a data_root')
     actions = parser.add_subparsers(dest='action', required=True, metavar='make | verify')
-    make = actions.add_parser('make', help='write the images of a folder into shards; goes on where it was stopped',
+    make = actions.add_parser('make', help='write the images of a folder into shards; continues where it was stopped',
                               description='Write the images of a folder into shards')
     make.add_argument('source', metavar='SOURCE', help='images, flat or nested, or class folders, or these in '
                                                        '{train,val}')
     make.add_argument('out', metavar='OUT', help='folder of the shards, apart from the images')
     make.add_argument('--shard-mb', type=int, default=SHARD_BYTES >> 20, metavar='MIB',
-                      help='images in a shard, at most; default: %(default)s')
+                      help='size of the images in a shard, at most; default: %(default)s')
     make.add_argument('--skip-broken', action='store_true', help='leave out images that cannot be read')
     verify = actions.add_parser('verify', help='compare shards with their hashes',
                                 description='Compare shards with their hashes')

@@ -1,4 +1,4 @@
-"""Mean and deviation of each band of a folder of images, and the setting that uses them.
+"""Mean and standard deviation of each band of a folder of images, and the setting that uses them.
 
     mae-mm stats DIR [--out FILE] [--nodata VALUE]
 """
@@ -17,11 +17,11 @@ from ..outputs import check_writable
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description='Mean and deviation of each band of a folder of images')
-    parser.add_argument('folder', metavar='DIR', help='images, flat or nested, of one number of bands')
+    parser = argparse.ArgumentParser(description='Mean and standard deviation of each band of a folder of images')
+    parser.add_argument('folder', metavar='DIR', help='images, flat or nested, all with the same number of bands')
     parser.add_argument('--out', metavar='FILE', help='default: work_dirs/stats/NAME OF DIR.json')
     parser.add_argument('--nodata', type=_number, metavar='VALUE',
-                        help=f'value of pixels without data, {NAN} for NaN and infinity; they are left out')
+                        help=f'value of pixels without data, which are left out; {NAN} means NaN and infinity')
     args = parser.parse_args(argv)
 
     MMLogger.get_instance('stats', log_level='WARNING')

@@ -27,12 +27,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description='Test a model')
     add_common_options(parser)
     parser.add_argument('checkpoint', help='a checkpoint file or URL')
-    parser.add_argument('--eval', nargs='+', choices=('mIoU', 'mDice', 'mFscore'), help='metrics of a segmentor')
+    parser.add_argument('--eval', nargs='+', choices=('mIoU', 'mDice', 'mFscore'),
+                        help='metrics of a segmentor; default: those of the config, mIoU')
     parser.add_argument('--on', choices=evaluation_sets(), help='test a classifier of ImageNet-1K on another data set')
     parser.add_argument('--out', metavar='DIR',
                         help='write predictions there: label maps as PNG, or the classes as predictions.csv')
-    parser.add_argument('--show-dir', metavar='DIR', help='write pictures there: image, truth, prediction')
-    parser.add_argument('--amp', action='store_true', help='mixed precision (float16) on a card')
+    parser.add_argument('--show-dir', metavar='DIR', help='write pictures there: image, label, prediction')
+    parser.add_argument('--amp', action='store_true', help='mixed precision (float16) on a GPU')
     parser.add_argument('--tta', action='store_true',
                         help='average several scales and flips, as tta_pipeline in the config says')
     args = parser.parse_args(argv)

@@ -30,14 +30,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description='Train a model')
     add_common_options(parser)
     parser.add_argument('--resume', nargs='?', const='latest', metavar='CHECKPOINT',
-                        help='go on from a checkpoint; without a name, from the latest one in the work dir; "auto" '
-                             'starts anew if there is none')
+                        help='continue from a checkpoint, by default the latest one in the work dir; "auto" also '
+                             'starts a run that has none')
     parser.add_argument('--overwrite', action='store_true',
                         help='remove the checkpoints of an earlier run from the work dir')
     parser.add_argument('--auto-scale-lr', action='store_true',
-                        help='scale the rate by the batch of all processes over auto_scale_lr.base_batch_size')
+                        help='scale the learning rate by the batch of all processes over '
+                             'auto_scale_lr.base_batch_size')
     parser.add_argument('--vis', nargs='+', choices=tuple(VIS_BACKENDS), default=(),
-                        help='also log there: losses, rate, pictures (WANDB_MODE=offline needs no account)')
+                        help='also log losses, rates and pictures there (WANDB_MODE=offline needs no account)')
     args = parser.parse_args(argv)
 
     cfg = read_config(args.config, args.cfg_options, args.work_dir)

@@ -97,7 +97,7 @@ def read_statistics(source: str | Mapping[str, Any]) -> dict[str, Any]:
             with open(source) as file:
                 told = json.load(file)
         except (OSError, ValueError, RecursionError) as error:
-            raise InputError(f'{source} is no file of statistics ({error}); mae-mm stats DIR writes one') from None
+            raise InputError(f'{source} is not a file of statistics ({error}); mae-mm stats DIR writes one') from None
     if not isinstance(told, Mapping) or not {'mean', 'std'} <= set(told):
         raise InputError(f'{where}: no "mean" and "std" of bands; mae-mm stats DIR writes them')
     mean, std, nodata = told['mean'], told['std'], told.get('nodata')

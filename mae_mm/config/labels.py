@@ -48,7 +48,7 @@ def look_at_labels(cfg: Config, loaders: Sequence[str]) -> None:
     All are read where there are few; of many so many that each class has been seen, and a thousand at most.
 
     Raises:
-        ValueError: a label map with a value that is no class, one that cannot be read, or no label at all.
+        ValueError: a label map with a value that is not a class, one that cannot be read, or no label at all.
     """
     for name, dataset in datasets_of(cfg):
         if name in loaders and dataset.type == SEGMENTATION_FOLDER:

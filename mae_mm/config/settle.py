@@ -61,7 +61,7 @@ def _tell_differences(cfg: Config) -> None:
              if name not in backbone]
     if 'decode_head' in model and backbone.get('type') == 'mae_mm.MAE' and unset:
         print_log(f'model.backbone: {", ".join(unset)} are defaults that differ from those of mmsegmentation\'s MAE; '
-                  'say them in the config', logger='current', level=logging.WARNING)
+                  'set them in the config', logger='current', level=logging.WARNING)
 
 
 def classes_of(dataset: ConfigDict) -> tuple[str, ...] | None:

@@ -64,7 +64,7 @@ def parsed(text: str, source: str, names: Collection[str] | None = None) -> dict
         nodes = [_assignment(node) for node in ast.parse(text).body]
         return {name: _value(value) for name, value in nodes if names is None or name in names}
     except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError) as error:
-        raise InputError(f'{source}: its config is no plain data ({str(error) or type(error).__name__}); give the '
+        raise InputError(f'{source}: its config is not plain data ({str(error) or type(error).__name__}); give the '
                          'config before it') from None
 
 
@@ -119,8 +119,8 @@ def _check_types(section: dict, source: str) -> None:
                  or isinstance(value, str) and ('://' in value or (
                      str(key).endswith('type') and '.' in value and not _registered(value))))
         if wrong:
-            raise InputError(f'{source}: its config asks for {key}={value!r}, which is no known part of a model or a '
-                             'pipeline; give the config before it, if you trust it')
+            raise InputError(f'{source}: its config asks for {key}={value!r}, which is not a known part of a model or '
+                             'a pipeline; give the config before it, if you trust it')
 
 
 def _registered(name: Any) -> bool:

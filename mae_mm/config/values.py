@@ -135,5 +135,5 @@ def _check_save_best(cfg: Config) -> None:
     for name in [wanted] if isinstance(wanted, str) else wanted or ():
         if patterns and None not in patterns and name != 'auto' and not any(
                 re.fullmatch(pattern, name) for pattern in patterns if pattern):
-            raise InputError(f'default_hooks.checkpoint.save_best={name!r} is no metric of val_evaluator; there are '
-                             f'{", ".join(pattern for pattern in patterns if pattern)}')
+            raise InputError(f'default_hooks.checkpoint.save_best={name!r} is not a metric of val_evaluator; there '
+                             f'are {", ".join(pattern for pattern in patterns if pattern)}')

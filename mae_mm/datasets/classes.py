@@ -53,7 +53,7 @@ def read_classes(data_root: str) -> Named | None:
     """What ``classes.txt`` or ``classes.json`` in a folder says; None without such a file.
 
     Raises:
-        ValueError: both files, or one that is no list of classes.
+        ValueError: both files, or one that is not a list of classes.
     """
     path = _class_file(data_root)
     if path is None:
@@ -64,7 +64,7 @@ def read_classes(data_root: str) -> Named | None:
             named = _of_json(json.load(file)) if path.endswith('.json') else [_of_line(line) for line in file
                                                                               if line.strip()]
     except (OSError, KeyError, TypeError, ValueError, RecursionError) as error:
-        raise InputError(f'{path} is no list of classes, "name" or "name r g b" in each line: {error}') from None
+        raise InputError(f'{path} is not a list of classes, "name" or "name r g b" in each line: {error}') from None
     _check_named(path, named)
     return named
 
@@ -101,7 +101,7 @@ def _of_json(content: Any) -> Named:
 def _colour(values: Sequence[Any]) -> Colour:
     numbers = [int(value) for value in values]
     if len(numbers) != 3 or not all(0 <= number <= 255 for number in numbers):
-        raise ValueError(f'{listed(map(str, values))} is no colour, which is three numbers from 0 to 255')
+        raise ValueError(f'{listed(map(str, values))} is not a colour, which is three numbers from 0 to 255')
     return numbers[0], numbers[1], numbers[2]
 
 
@@ -138,7 +138,7 @@ def _found_in_labels(data_root: str, labels: Sequence[str], ignore_index: Ignore
     if min(found, default=0) < 0 or len(found) < 2 or max(found) >= min(2 * len(found), IGNORED):
         remedy = ('write 1 in place of 255 in masks of two classes' if ignored and found == {0} else
                   'write 0, 1, 2 and so on, or a classes.txt with a line for each value from 0 on')
-        raise InputError(f'{start}: which classes that are cannot be told; {remedy}')
+        raise InputError(f'{start}: the classes are not clear; {remedy}')
     names = tuple(str(value + reduce_zero_label) for value in range(max(found) + 1))
     tell(f'{start}: {len(names)} classes named {", ".join(names[:10])}{", ..." if len(names) > 10 else ""}')
     return names

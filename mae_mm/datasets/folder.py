@@ -68,7 +68,7 @@ class ClassFolder(FolderDataset):
         held_out: the share of each class that ``'val'`` has and ``'train'`` has not (:func:`held_out`).
 
     Raises:
-        ValueError: a folder that cannot be read, a class without images or with too few, a folder that is no class,
+        ValueError: a folder that cannot be read, a class without images or with too few, a folder that is not a class,
             or one of the two splits without the other.
     """
 
@@ -172,7 +172,7 @@ class ImageNetFolder(FolderDataset):
     ``metainfo['class_ids']`` tells which there are.
 
     Raises:
-        ValueError: an image whose folder is no class of ImageNet-1K.
+        ValueError: an image whose folder is not a class of ImageNet-1K.
     """
     METAINFO = {'classes': IMAGENET_CATEGORIES}
 

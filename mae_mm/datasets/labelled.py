@@ -86,7 +86,7 @@ class LabelledImages(Dataset):
         """``(H, W)`` classes of a :class:`SegmentationFolder`'s image, 255 for none.
 
         Raises:
-            ValueError: a file that cannot be read, of another size than its image, or with a value that is no class.
+            ValueError: a file that cannot be read, of another size than its image, or with a label that is no class.
         """
         sample = self.dataset.get_data_info(place)
         size = shown_size(sample['img_path'])

@@ -101,10 +101,10 @@ def to_classes(path: str, values: np.ndarray, palette: Sequence[Sequence[int]] |
         values: of :func:`read_label`.
         palette: colours of the classes, for RGB masks.
         ignore_index: the value, or for RGB masks the colour, that is ignored.
-        reduce_zero_label: 0 (in RGB masks black, if it is no class) is ignored, and 1 is class 0.
+        reduce_zero_label: 0 (in RGB masks black, if it is not a class) is ignored, and 1 is class 0.
 
     Raises:
-        ValueError: a colour that is no class, or a value that can be none.
+        ValueError: a colour that is not a class, or a value that can be none.
     """
     if values.ndim == 3:
         return _classes_of_colours(path, values, palette, ignore_index, reduce_zero_label)
@@ -116,7 +116,7 @@ def to_classes(path: str, values: np.ndarray, palette: Sequence[Sequence[int]] |
         ignored |= values == 0
         classes -= 1
     if ((classes == IGNORED) & ~ignored).any():
-        raise InputError(f'{path}: label {IGNORED + reduce_zero_label} is no class, and not ignored: '
+        raise InputError(f'{path}: label {IGNORED + reduce_zero_label} is not a class, and not ignored: '
                          f'ignore_index={ignore_index}')
     classes[ignored] = IGNORED
     return classes.astype(np.uint8) if 0 <= classes.min() and classes.max() <= 255 else classes
@@ -138,7 +138,7 @@ def _classes_of_colours(path: str, colours: np.ndarray, palette: Sequence[Sequen
     wrong = known[place] != codes
     if wrong.any():
         row, column = np.argwhere(wrong)[0]
-        raise InputError(f'{path}: colour {_text(colours[row, column])} at row {row}, column {column} is no class; '
+        raise InputError(f'{path}: colour {_text(colours[row, column])} at row {row}, column {column} is not a class; '
                          f'the colours are {", ".join(map(_text, palette[:3]))}{", ..." if len(palette) > 3 else ""} '
                          '(classes.txt), and ignore_index may be one')
     return np.array([table[code] for code in known], dtype=np.uint8)[place]

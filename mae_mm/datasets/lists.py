@@ -21,7 +21,7 @@ class ListedImages(Replacing, CustomDataset):
         num_classes: labels are 0 to ``num_classes - 1``.
 
     Raises:
-        ValueError: a file that is not there, a line that is no pair, or a label that is no class.
+        ValueError: a file that is not there, a line that is no pair, or a label that is not a class.
     """
 
     def __init__(self, *, num_classes: int, **kwargs: Any):

@@ -109,7 +109,7 @@ class PairedFolder:
         names = _names(path)
         missing = [name for name in names if name not in stems and name not in found[0]]
         if missing:
-            raise InputError(f'{path}: {listed(missing)} is no image in {images}')
+            raise InputError(f'{path}: {listed(missing)} is not an image in {images}')
         chosen = {stem: found[0][stem] for stem in (stems.get(name, name) for name in names)}
         return Pairs(_joined(chosen, found[1], labels), path, [])
 

@@ -4,7 +4,7 @@ from functools import cache
 import cv2
 import numpy as np
 
-# Okabe and Ito, Color Universal Design (2008), without black, which pictures keep for what is no class.
+# Okabe and Ito, Color Universal Design (2008), without black, which pictures keep for what is not a class.
 OKABE_ITO = ((230, 159, 0), (86, 180, 233), (0, 158, 115), (240, 228, 66), (0, 114, 178), (213, 94, 0),
              (204, 121, 167))
 _GRID = np.linspace(0, 255, 8).round()  # candidates for more classes: 512 colours

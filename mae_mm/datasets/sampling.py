@@ -68,7 +68,7 @@ class _Order:
                              'sampler.window is for shuffle=True')
         self.size, self.window = len(dataset), window
         if window is not None and not hasattr(dataset, 'by_shard'):
-            raise InputError(f'sampler.window is for data sets in shards, and {type(dataset).__name__} is none')
+            raise InputError(f'sampler.window is for data sets in shards, and {type(dataset).__name__} is not one')
         self.shards: list[np.ndarray] = dataset.by_shard() if window is not None else []
 
     def of(self, seed: int) -> torch.Tensor:

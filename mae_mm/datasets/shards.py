@@ -173,11 +173,11 @@ def read_head(folder: str) -> dict[str, Any]:
             type(number) is int and 0 <= number < 1 << 63 for number in numbers)
         good = good and all(os.path.basename(name) == name and name.endswith(SUFFIX) for name in names)
     except (OSError, KeyError, TypeError, ValueError, RecursionError) as error:
-        raise InputError(f'{path} is no index of shards ({type(error).__name__}: {error}); mae-mm shards make '
+        raise InputError(f'{path} is not an index of shards ({type(error).__name__}: {error}); mae-mm shards make '
                          'SOURCE DIR writes one') from None
     if not good or head['format'] != FORMAT:
-        raise InputError(f'{path} is no index of shards in the format {FORMAT}; mae-mm shards make SOURCE DIR writes '
-                         'one')
+        raise InputError(f'{path} is not an index of shards in the format {FORMAT}; mae-mm shards make SOURCE DIR '
+                         'writes one')
     return head
 
 

@@ -150,6 +150,6 @@ class CheckLabels(BaseTransform):
             first = int(results.get('reduce_zero_label') or 0)
             values = ', '.join(str(int(value) + first) for value in np.unique(labels[wrong])[:5])
             ignored = '0 and 255 are' if first else f'{self.ignore_index} is'
-            raise InputError(f'{results["seg_map_path"]}: label {values} is no class; classes are {first} to '
+            raise InputError(f'{results["seg_map_path"]}: label {values} is not a class; classes are {first} to '
                              f'{number - 1 + first}, and {ignored} ignored')
         return results

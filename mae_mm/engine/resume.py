@@ -49,7 +49,7 @@ def latest_checkpoint(work_dir: str) -> str:
         problem = problem_of(path)
         if problem is None:
             return path
-        print_log(f'{problem}; it is passed over', level=logging.WARNING)
+        print_log(f'{problem}; it is skipped', level=logging.WARNING)
     if problem:
         raise InputError(f'{work_dir} holds no checkpoint that can be resumed from; of the oldest: {problem}')
     raise InputError(f'{work_dir} holds no checkpoint to resume from; train without --resume')

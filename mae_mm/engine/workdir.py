@@ -55,7 +55,7 @@ def claimed(work_dir: str, resumed: str | None = None, overwrite: bool = False,
     try:
         in_the_way = _in_the_way(work_dir, resumed, overwrite, sources)
         if os.path.exists(owner):
-            print_log(f'{work_dir}: the run of {_read(owner)} ended without a word (killed, or the machine stopped)',
+            print_log(f'{work_dir}: the run of {_read(owner)} ended unexpectedly (killed, or the machine stopped)',
                       level=logging.WARNING)
         AtomicBackend().put(json.dumps(dict(
             pid=os.getpid(), host=socket.gethostname(), started=time.strftime('%Y-%m-%d %H:%M:%S'),

@@ -43,7 +43,7 @@ def draw(labels: Tensor, shots: str, seed: int, names: Sequence[str] = ()) -> Te
         count = math.ceil(float(shots[:-1]) / 100 * len(places)) if shots.endswith('%') else int(shots)
         if count > len(places):
             what = f'class {names[label]}' if names else 'the training set'
-            raise InputError(f'--shots {shots}: {what} has {len(places)} images; use at most so many')
+            raise InputError(f'--shots {shots}: {what} has {len(places)} images; use at most that many')
         chosen.append(places[torch.randperm(len(places), generator=order)[:count]])
     return torch.cat(chosen).sort().values
 

@@ -44,7 +44,7 @@ def serve(page: Any, examples: Sequence[str], port: int, largest: str) -> Any:
                       theme=gr.themes.Default(font=system, font_mono=['monospace']), footer_links=[],
                       max_file_size=largest, allowed_paths=list(examples), prevent_thread_lock=True)
     except (OSError, OverflowError):
-        raise InputError(f'--port {port} is taken, or is none; choose another one') from None
+        raise InputError(f'--port {port} is taken, or is not a port; choose another one') from None
     return blocks
 
 

@@ -25,7 +25,7 @@ from .scene_lists import CLASS_FILES, LISTS, SCENES
 CLASSIFY = ('train-classify', 'check-classify', 'test-classify', 'knn', 'probe')
 PRETRAIN = ('train-pretrain', 'check-pretrain', 'predict-classify', 'features-pretrain', 'stats')
 SEGMENT = ('train-segment', 'check-segment', 'test-segment')
-LEFT_OUT = 'what is no class or no image is left out'
+LEFT_OUT = 'what is not a class or no image is left out'
 CLASSES: list[Case] = [
     *ROOTS,
     ('no-classes', both(remove('train', 'val'), write('a.png', PNG)), ('class folders', ), REFUSED),

@@ -1,4 +1,4 @@
-"""Label maps that are damaged, of another kind or size, or hold what is no class."""
+"""Label maps that are damaged, of another kind or size, or hold what is not a class."""
 import functools
 import os
 import random
