@@ -4,6 +4,7 @@ import torch
 from safetensors.torch import load_file
 
 from mae_mm.checkpoint import convert, export, load_into, load_weights, recognise, write_checkpoint
+from mae_mm.checkpoint.describing import describe
 from mae_mm.checkpoint.loading import in_full, start_from
 from mae_mm.models import MAE, MAEDecoder, MaskedAutoencoder
 from mae_mm.models.position import relative_position_index
@@ -111,6 +112,13 @@ def test_beit_computes_what_the_official_code_does():
     ('mmpretrain-mean', 'mmpretrain'), ('mmpretrain-pretraining', 'mmpretrain')])
 def test_formats_are_recognised(name, format_):
     assert recognise(build(name).model.state_dict()) == format_
+
+
+def test_a_rectangle_is_not_taken_for_a_square_without_a_class_position():
+    """24 patches and a class token have 25 positions, as 5 x 5 patches have."""
+    model = MAE(img_size=(32, 48), patch_size=8, embed_dims=16, num_layers=1, num_heads=2)
+    told = describe(convert(dict(model.state_dict())).weights)
+    assert told.backbone.grid is None and convert(dict(model.state_dict())).weights['pos_embed'].shape == (1, 25, 16)
 
 
 def test_a_models_own_weights_are_not_converted():

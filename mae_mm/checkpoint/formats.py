@@ -86,7 +86,8 @@ def convert(state_dict: Mapping[str, Tensor], own: Collection[str] = ()) -> Conv
     complete_beit(weights, grid)
     told = told_by(state_dict)
     bare = 'cls_token' in state_dict
-    complete_tokens(weights, grid or told.get('' if bare else 'backbone', {}).get('grid'))
+    if FORMATS[done.format].rows:  # files in our own names have a position for every class token, whatever their grid
+        complete_tokens(weights, grid or told.get('' if bare else 'backbone', {}).get('grid'))
     _check_embeddings(weights)
     rule = 'antialias' if 'backbone.register_tokens' in weights else FORMATS[done.format].pos_resize
     if FORMATS[done.format].rows and rule != 'plain':

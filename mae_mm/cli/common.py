@@ -49,11 +49,14 @@ def add_settings(parser: argparse.ArgumentParser, such_as: str = 'data_root=DIR 
                         help=f'change settings of the config, e.g. {such_as}; give them after all paths')
 
 
-def add_common_options(parser: argparse.ArgumentParser) -> None:
+def add_config(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('config', help='a config file, or the name of a config of the package, e.g. '
                                        'pretrain/mae_vit_folder')
-    parser.add_argument('--work-dir', help='where logs and results go; default: work_dirs/NAME_OF_THE_CONFIG')
     add_settings(parser)
+
+
+def add_run_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument('--work-dir', help='where logs and results go; default: work_dirs/NAME_OF_THE_CONFIG')
     parser.add_argument('--launcher', choices=('none', 'pytorch', 'slurm', 'mpi'), default='none',
                         help='set by the dist_*.sh and slurm_*.sh scripts')
     parser.add_argument('--local_rank', '--local-rank', type=int, help=argparse.SUPPRESS)  # old launchers pass it

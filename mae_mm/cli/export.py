@@ -19,14 +19,14 @@ from ..config.hardware import fit_to_hardware
 from ..config.reading import read_config
 from ..errors import InputError
 from ..outputs import check_writable
-from .common import add_common_options
+from .common import add_config
 
 MOST_PIXELS = 200_000_000  # as of images that are read
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description='Write a trained model as ONNX or as a program of torch.export')
-    add_common_options(parser)
+    add_config(parser)
     parser.add_argument('checkpoint', help='a checkpoint file or URL')
     parser.add_argument('out', help='path of the file to write, .onnx or .pt2')
     sizes = parser.add_mutually_exclusive_group()
@@ -49,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     check_target(args.out)
     check_writable(args.out, [args.config, args.checkpoint])
     MMLogger.get_instance('export', log_level='WARNING')
-    cfg = read_config(args.config, dict(args.cfg_options or {}, load_from=args.checkpoint), args.work_dir)
+    cfg = read_config(args.config, dict(args.cfg_options or {}, load_from=args.checkpoint))
     cfg.pop('optim_wrapper', None)  # nothing trains: no word on mixed precision
     fit_to_hardware(cfg, 'none')
     model, metainfo = trained_model(cfg, read_checkpoint(args.checkpoint), args.checkpoint)

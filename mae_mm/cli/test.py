@@ -18,14 +18,15 @@ from ..config.settle import settle
 from ..engine.building import build_runner
 from ..errors import InputError
 from ..outputs import check_apart, check_writable, make_folder
-from .common import add_common_options
+from .common import add_config, add_run_options
 
 EVALUATION = resources() / 'configs/_base_/evaluation'
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description='Test a model')
-    add_common_options(parser)
+    add_config(parser)
+    add_run_options(parser)
     parser.add_argument('checkpoint', help='a checkpoint file or URL')
     parser.add_argument('--eval', nargs='+', choices=('mIoU', 'mDice', 'mFscore'),
                         help='metrics of a segmentor; default: those of the config, mIoU')

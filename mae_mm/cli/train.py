@@ -23,12 +23,13 @@ from ..engine.resume import checkpoints_in, last_of_run, latest_checkpoint
 from ..engine.runner import Runner
 from ..engine.workdir import claimed
 from ..errors import Incomplete, InputError
-from .common import add_common_options
+from .common import add_config, add_run_options
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description='Train a model')
-    add_common_options(parser)
+    add_config(parser)
+    add_run_options(parser)
     parser.add_argument('--resume', nargs='?', const='latest', metavar='CHECKPOINT',
                         help='continue from a checkpoint, by default the latest one in the work dir; "auto" also '
                              'starts a run that has none')
