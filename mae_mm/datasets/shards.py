@@ -43,23 +43,27 @@ class Shards:
         self._open: OrderedDict[int, IO[bytes]] = OrderedDict()  # number of a shard -> file
         path = os.path.join(folder, INDEX)
         if not os.path.isfile(path):
-            raise InputError(f'{path} is missing; {self._remedy}')
+            raise InputError(f'{path} is missing; {self.remedy}')
         self._check_sizes()
         try:
             content: np.ndarray = np.memmap(path, np.uint8, mode='r')
         except (OSError, ValueError) as error:
-            raise InputError(f'{path} cannot be read: {error}; {self._remedy}') from None
+            raise InputError(f'{path} cannot be read: {error}; {self.remedy}') from None
         end = min(self.head['images'], len(content) // RECORD.itemsize) * RECORD.itemsize
         self._records, self._names = content[:end].view(RECORD), content[end:]
         self._ends = self._records['name_end']
         if not self._fits():
-            raise InputError(f'{path} does not fit {HEAD} and the shards beside it; {self._remedy}')
+            raise InputError(f'{path} does not fit {HEAD} and the shards beside it; {self.remedy}')
 
     def __reduce__(self) -> tuple[Callable, tuple[str]]:
         return Shards, (self.folder, )
 
     @property
-    def _remedy(self) -> str:
+    def remedy(self) -> str:
+        """What to do about shards that were changed."""
+        if self.head.get('indexed'):
+            return (f'copy the tar files again; if they are to be as they are now, remove {HEAD} and {INDEX}, and '
+                    f'run: mae-mm shards index {self.folder}')
         return f'copy the shards again, or mend them with: mae-mm shards make SOURCE {self.folder}'
 
     def _check_sizes(self) -> None:
@@ -74,7 +78,7 @@ class Shards:
             if size != shard['bytes']:
                 wrong.append(f'{shard["name"]} ({size:,} bytes of {shard["bytes"]:,})')
         if wrong:
-            raise InputError(f'{self.folder}: {listed(wrong)}: not as {HEAD} says; {self._remedy}')
+            raise InputError(f'{self.folder}: {listed(wrong)}: not as {HEAD} says; {self.remedy}')
 
     def _fits(self) -> bool:
         """Whether all records are of places in the shards, and of names."""
@@ -138,7 +142,7 @@ class Shards:
         try:
             data = os.pread(self._file(int(record['shard'])).fileno(), int(record['length']), int(record['offset']))
         except OSError as error:
-            raise InputError(f'{self.path(row)} cannot be read: {error.strerror}; {self._remedy}') from None
+            raise InputError(f'{self.path(row)} cannot be read: {error.strerror}; {self.remedy}') from None
         if len(data) != record['length'] or zlib.crc32(data) != record['crc']:
             raise InputError(f'{self.path(row)}: the shard was changed since it was made; mae-mm shards verify '
                              f'{self.folder} names all that were')
