@@ -210,9 +210,19 @@ def _opened(folder: str, *changed: int) -> Shards:
 
 def bytes_at(path: str) -> bytes | None:
     """The bytes of an image in shards, by its path in them or as messages name it; None of a file on the disk."""
+    found = _image_at(path)
+    return None if found is None else found[0].read(found[1])
+
+
+def is_in_shards(path: str) -> bool:
+    """Whether :func:`bytes_at` has bytes of an image there."""
+    return _image_at(path) is not None
+
+
+def _image_at(path: str) -> tuple[Shards, int] | None:
     found = None if os.path.exists(path) else shards_at(path)
     row = None if found is None else found[0].row(found[1])
-    return None if found is None or row is None else found[0].read(row)
+    return None if found is None or row is None else (found[0], row)
 
 
 def is_folder_of_images(path: str) -> bool:
