@@ -13,7 +13,7 @@ from ..checkpoint.writing import AtomicBackend
 from ..datasets.shards import FORMAT, HEAD, INDEX, RECORD
 from ..errors import InputError
 
-LOCK = '.lock'
+LOCK = '.mae_mm.lock'
 
 
 @contextlib.contextmanager
