@@ -222,7 +222,7 @@ def test_broken_images_are_named_all_at_once_and_left_out_if_asked(tmp_path, err
     assert all(name in said for name in ('coffee/08.jpg cannot be read', 'chelsea/04.jpg cannot be read',
                                          'chelsea/deep.npy'))
     assert run_inside('shards', 'make', tmp_path / 'in', tmp_path / 'out', '--skip-broken') == 0
-    assert '10 images (3 left out, which cannot be read), 3 classes in 1 shard of 0.' in capsys.readouterr().out
+    assert '10 images (3 left out, which cannot be used), 3 classes in 1 shard of 0.' in capsys.readouterr().out
     assert len(ClassFolder(data_root=str(tmp_path / 'out'))) == 10
     assert 'is not a whole number from 1 on' in error_of('shards', 'make', tmp_path / 'in', tmp_path / 'o',
                                                          '--shard-mb', 0)

@@ -1,6 +1,6 @@
 """What people have: paths, folders, pictures and arrays, as a list of images."""
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -8,9 +8,12 @@ import numpy as np
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from ..datasets.files import check_file, files_in
+from ..datasets.files import check_file
 from ..datasets.reading import IMAGE_SUFFIXES
+from ..datasets.scans import each_name
+from ..datasets.shards import bytes_at, is_folder_of_images, is_in_shards, shards_at
 from ..errors import InputError
+from ..outputs import check_apart
 
 
 class Source(NamedTuple):
@@ -21,22 +24,34 @@ class Source(NamedTuple):
 
 
 def images_in(sources: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """``(path, name for what is made of it)`` of each image of some files and folders.
+    """``(path, name for what is made of it)`` of each image of some files and folders, on the disk or in shards.
 
     Raises:
         ValueError: one that is not there, or a folder without images.
     """
     for source in sources:
-        if os.path.isdir(source):
-            names = sorted(name for name in files_in(source) if name.lower().endswith(IMAGE_SUFFIXES))
+        if is_folder_of_images(source):
+            names = sorted(name for name in each_name(source) if name.lower().endswith(IMAGE_SUFFIXES))
             if not names:
                 raise InputError(f'{source}: no images there; known are {", ".join(IMAGE_SUFFIXES)}')
             yield from ((os.path.join(source, name), name) for name in names)
+        elif is_in_shards(source):
+            yield source, os.path.basename(source)
         elif os.path.lexists(source):
             check_file(source, 'an image')
             yield source, os.path.basename(source)
         else:
             raise InputError(f'{source or "an empty name"}: no such image or folder')
+
+
+def check_outside_shards(path: str, sources: Iterable[str]) -> None:
+    """See that nothing is written into shards: a folder there would hide the images of that folder.
+
+    Raises:
+        ValueError: with the shards that some of the ``sources`` are in.
+    """
+    for found in filter(None, map(shards_at, sources)):
+        check_apart(path, found[0].folder)
 
 
 def sources_of(images: Any) -> list[Source]:
@@ -85,7 +100,9 @@ def results_of(source: Source, place: int, bands: bool) -> dict[str, Any]:
         ValueError: an array of other channels than RGB or grey, for a model without statistics of bands.
     """
     if source.array is None:
-        return dict(img_path=source.path, sample_idx=place)
+        content = bytes_at(str(source.path))
+        stored = {} if content is None else dict(img_bytes=content)
+        return dict(img_path=source.path, sample_idx=place, **stored)
     array = source.array
     if not bands:
         low, high = array.min(), array.max()

@@ -1,28 +1,25 @@
 """Making shards of a folder of images: the same bytes of the same folder, however often it was interrupted."""
-import contextlib
 import hashlib
 import json
 import os
 import tarfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import IO, Any
 
-import numpy as np
-from filelock import FileLock, Timeout
 from PIL import Image
 
 from ..checkpoint.download import file_hash
 from ..checkpoint.writing import AtomicBackend, whole_file
-from ..datasets.shards import FORMAT, HEAD, INDEX, RECORD, SUFFIX, Shards, read_head
+from ..datasets.shards import HEAD, INDEX, SUFFIX, Shards, read_head
 from ..errors import InputError, listed
 from ..outputs import check_target
 from ..progress import progress_of
+from .shard_index import alone, write_index
 from .shard_plan import Plan, Sample
 
 DONE = '.done.json'  # beside a shard until all are there: what the index will say of it
-LOCK = '.lock'
 SHARD_BYTES = 256 << 20
 SHOWN = 10  # broken images that a message names
 READERS = 8  # files that are read and tried at a time
@@ -44,28 +41,8 @@ def make_shards(source: str, out: str, shard_bytes: int = SHARD_BYTES, skip_brok
     """
     check_target(out, [source])
     plan = Plan(source, shard_bytes)
-    with _alone(out):
+    with alone(out):
         return _make(plan, out, skip_broken)
-
-
-@contextlib.contextmanager
-def _alone(out: str) -> Iterator[None]:
-    lock = FileLock(os.path.join(out, LOCK))
-    try:
-        os.makedirs(out, exist_ok=True)
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise InputError(f'{out}: another process is making shards there; wait for it') from None
-    except NotImplementedError:  # a file system without locks
-        pass
-    except OSError as error:
-        raise InputError(f'{out} cannot be written: {error.strerror}; choose another folder') from None
-    try:
-        yield
-    finally:
-        lock.release()
-        with contextlib.suppress(FileNotFoundError):
-            os.remove(os.path.join(out, LOCK))
 
 
 def _make(plan: Plan, out: str, skip_broken: bool) -> dict[str, Any]:
@@ -189,23 +166,11 @@ class _Tar:
 
 
 def _write_index(plan: Plan, out: str, known: dict[str, dict[str, Any]]) -> None:
-    """``shards.index`` and then ``shards.json``, which makes a folder one of shards."""
-    places = {name: (number, *place) for number, shard in enumerate(plan.shards)
-              for name, place in known[shard]['members'].items()}
-    if not places:
+    shards = [known[name] for name in plan.shards]
+    if not any(shard['members'] for shard in shards):
         raise InputError(f'{plan.source}: none of its {len(plan)} images can be read')
-    names = [os.fsencode(name) for name in sorted(places)]
-    records = np.zeros(len(names), RECORD)
-    records['name_end'] = np.cumsum([len(name) for name in names])
-    for column, values in zip(('shard', 'offset', 'length', 'crc'),
-                              zip(*(places[os.fsdecode(name)] for name in names), strict=True), strict=True):
-        records[column] = values
-    index = records.tobytes() + b''.join(names)
-    AtomicBackend().put(index, os.path.join(out, INDEX))
-    shards = [{key: known[name][key] for key in ('name', 'bytes', 'sha256', 'images')} for name in plan.shards]
-    head = dict(format=FORMAT, source=plan.digest, images=len(names), classes=plan.classes,
-                left_out=len(plan) - len(names), index=dict(sha256=hashlib.sha256(index).hexdigest()), shards=shards)
-    AtomicBackend().put((json.dumps(head, indent=1) + '\n').encode(), os.path.join(out, HEAD))
+    left_out = len(plan) - sum(len(shard['members']) for shard in shards)
+    write_index(out, shards, source=plan.digest, classes=plan.classes, left_out=left_out)
 
 
 def verify_shards(out: str) -> dict[str, Any]:
@@ -217,7 +182,8 @@ def verify_shards(out: str) -> dict[str, Any]:
     Raises:
         ValueError: with all files that are missing, cut short or changed.
     """
-    head = Shards(out).head
+    stored = Shards(out)
+    head = stored.head
     wanted = {INDEX: head['index']['sha256'], **{shard['name']: shard['sha256'] for shard in head['shards']}}
     wrong = []
     with progress_of(len(wanted)) as progress:
@@ -227,6 +193,6 @@ def verify_shards(out: str) -> dict[str, Any]:
                 wrong.append(name)
             progress.update()
     if wrong:
-        raise InputError(f'{out}: {listed(wrong)}: changed since the shards were made; remove what is named and mend '
-                         f'it with: mae-mm shards make SOURCE {out}')
+        raise InputError(f'{out}: {listed(wrong)}: changed since the shards were made; remove what is named, and '
+                         f'{stored.remedy}')
     return head

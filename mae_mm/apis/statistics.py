@@ -9,6 +9,7 @@ import numpy as np
 from ..checkpoint.writing import AtomicBackend
 from ..datasets.nodata import missing_values
 from ..datasets.reading import read_bands
+from ..datasets.shards import bytes_at
 from ..errors import InputError
 from ..progress import progress_of
 from .inputs import images_in
@@ -65,12 +66,13 @@ def folder_statistics(folder: str, nodata: float | str | None = None) -> dict[st
     moments: Moments | None = None
     with progress_of(len(paths)) as progress:
         for path in paths:
-            image = read_bands(path)
+            content = bytes_at(path)
+            image = read_bands(path, content=content)
             moments = moments or Moments(image.shape[2])
             if image.shape[2] != len(moments.mean):
                 raise InputError(f'{path}: {image.shape[2]} bands, and {paths[0]} has {len(moments.mean)}; all images '
                                  'need the same')
-            moments.add(image, missing_values(image, nodata, path))
+            moments.add(image, missing_values(image, nodata, path, content))
             progress.update()
     assert moments is not None
     _check_spread(moments, folder)

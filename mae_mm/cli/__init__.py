@@ -23,7 +23,7 @@ COMMANDS = {
     'demo': 'a page in the browser that shows what models do with an image',
     'knn': 'accuracy of the nearest neighbours of frozen features',
     'probe': 'accuracy of a linear classifier on frozen features',
-    'shards': 'write images into tar files, for use as a data_root, or verify them',
+    'shards': 'write images into tar files, for use as a data_root; index or verify such files',
     'stats': 'mean and standard deviation of each band of a folder of images',
     'download': 'fetch published weights by name and check their hash',
     'export': 'write a model as ONNX or as a program of torch.export',

@@ -6,7 +6,7 @@
 import argparse
 from collections.abc import Sequence
 
-from ..apis.inputs import sources_of
+from ..apis.inputs import check_outside_shards, sources_of
 from ..apis.pictures import attention_sheet, bias_sheet
 from ..config.names import is_config
 from ..errors import InputError
@@ -41,6 +41,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         return
     checkpoint, images = images_of(args.inputs)
     check_out(args.out, [checkpoint, *images])
+    check_outside_shards(args.out, images)
     sources = sources_of(images)
     model = model_of(args, 'attention')
     set_bands(model, args.bands)

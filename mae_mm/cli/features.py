@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..apis.inputs import sources_of
+from ..apis.inputs import check_outside_shards, sources_of
 from ..apis.models import KINDS
 from ..checkpoint.writing import AtomicBackend
 from ..errors import InputError
@@ -35,6 +35,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise InputError(f'--out {args.out}: features are written to a file named .npz')
     checkpoint, images = images_of(args.inputs)
     check_writable(args.out, [checkpoint, *images])
+    check_outside_shards(args.out, images)
     sources = sources_of(images)
     model = model_of(args, 'features')
     several = args.layers is not None and len(args.layers) > 1

@@ -5,7 +5,7 @@
 import argparse
 from collections.abc import Sequence
 
-from ..apis.inputs import sources_of
+from ..apis.inputs import check_outside_shards, sources_of
 from ..apis.pictures import pca_sheet
 from .models import add_model_options, images_of, model_of
 from .pictures import add_bands, add_out, add_pictures, check_out, set_bands, write
@@ -22,6 +22,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     checkpoint, images = images_of(args.inputs)
     check_out(args.out, [checkpoint, *images])
+    check_outside_shards(args.out, images)
     sources = sources_of(images)
     model = model_of(args, 'pca')
     set_bands(model, args.bands)

@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from ..apis.inputs import sources_of
+from ..apis.inputs import check_outside_shards, sources_of
 from ..apis.predictions import PredictionFiles
 from ..errors import Incomplete, listed
 from ..outputs import check_target
@@ -34,6 +34,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     checkpoint, images = images_of(args.inputs)
     out_dir = args.out or os.path.join(os.path.dirname(checkpoint) or '.', 'predictions')
     check_target(out_dir, images)
+    check_outside_shards(out_dir, images)
     sources = sources_of(images)
     model = model_of(args, 'predict')
     files = PredictionFiles(model, sources, out_dir, args.opacity, args.topk)

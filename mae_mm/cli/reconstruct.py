@@ -8,7 +8,7 @@ visible patches.
 import argparse
 from collections.abc import Sequence
 
-from ..apis.inputs import sources_of
+from ..apis.inputs import check_outside_shards, sources_of
 from ..apis.masks import KINDS
 from ..apis.pictures import reconstruction_sheet
 from ..visualization.reconstruction import STATISTICS
@@ -35,6 +35,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     checkpoint, images = images_of(args.inputs)
     painted = [] if args.mask in KINDS else [args.mask]
     check_out(args.out, [checkpoint, *images, *painted])
+    check_outside_shards(args.out, images)
     sources = sources_of(images)
     model = model_of(args, 'reconstruct')
     set_bands(model, args.bands)

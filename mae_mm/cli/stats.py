@@ -9,10 +9,11 @@ from collections.abc import Sequence
 
 from mmengine.logging import MMLogger
 
-from ..apis.inputs import images_in
+from ..apis.inputs import check_outside_shards, images_in
 from ..apis.statistics import folder_statistics, table, write_statistics
 from ..datasets.nodata import NAN
 from ..datasets.reading import header
+from ..datasets.shards import bytes_at
 from ..outputs import check_writable
 
 
@@ -28,10 +29,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     name = os.path.basename(os.path.abspath(args.folder)) or 'stats'
     out = args.out or os.path.join('work_dirs', 'stats', f'{name}.json')
     check_writable(out, images_of_name(args.folder, out))
+    check_outside_shards(out, [args.folder])
     statistics = folder_statistics(args.folder, args.nodata)
     write_statistics(statistics, out)
     print('\n'.join(table(statistics)))
-    if not header(next(images_in([args.folder]))[0]).other_than_rgb:
+    first, _ = next(images_in([args.folder]))
+    if not header(first, bytes_at(first)).other_than_rgb:
         print('8-bit grey and RGB images need no such setting: without it they are read as all configs expect them')
     print(f'{statistics["images"]} images; the figures are in {out}. The setting that uses them, in every command:\n'
           f'--cfg-options statistics={out}')

@@ -13,6 +13,7 @@ from ..datasets.files import check_file
 from ..datasets.nodata import NAN
 from ..datasets.reading import IMAGE_SUFFIXES, MAX_BANDS, NEED_STATISTICS, header_or_zeros
 from ..datasets.scans import each_name
+from ..datasets.shards import bytes_at
 from ..errors import InputError
 from ..progress import tell
 from .stored import parsed
@@ -61,7 +62,7 @@ def _statistics_of_start(cfg: Config) -> Any:
     checkpoint = cfg.get('load_from') or (start.get('checkpoint') if isinstance(start, dict) else None)
     image = _first_image(cfg)
     if not isinstance(checkpoint, str) or not os.path.isfile(checkpoint) or (
-            image is not None and not header_or_zeros(image).other_than_rgb):
+            image is not None and not header_or_zeros(image, bytes_at(image)).other_than_rgb):
         return None
     text = meta_of(read_checkpoint(checkpoint)).get('cfg')
     found = parsed(text, checkpoint).get('statistics') if isinstance(text, str) else None
@@ -181,7 +182,7 @@ def check_bands(paths: Iterable[str], statistics: Mapping[str, Any] | None) -> N
         ValueError: with the first image that a config with these statistics, or without any, is not for.
     """
     for path in paths:
-        told = header_or_zeros(path)
+        told = header_or_zeros(path, bytes_at(path))
         if statistics is None and told.other_than_rgb:
             raise InputError(f'{path}: {told}. {NEED_STATISTICS}')
         if statistics is not None and told.channels not in (0, len(statistics['mean'])):

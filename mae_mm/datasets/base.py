@@ -68,14 +68,14 @@ class FilesOrShards(CustomDataset):
         rows = shards.rows(inner)
         row_of = dict(zip(shards.names(inner), rows, strict=True))
         numbers = shards.shard_of(rows).tolist()
-        folders = [os.path.join(shards.folder, shard['name'], inner) for shard in shards.head['shards']]
+        folders = [os.path.join(shards.folder, shard['name'], inner, '') for shard in shards.head['shards']]
         prefix = os.path.join(self.img_prefix, '')
         for sample in samples:
             name = sample['img_path'].removeprefix(prefix)
             if name not in row_of:
                 raise InputError(f'{sample["img_path"]}: no such image in the shards of {shards.folder}')
             sample[ROW] = row = row_of[name]
-            sample['img_path'] = os.path.join(folders[numbers[row - rows.start]], name)
+            sample['img_path'] = folders[numbers[row - rows.start]] + name
         return samples
 
     def with_bytes(self, sample: dict) -> dict:

@@ -18,6 +18,7 @@ from .folder import ClassFolder
 from .labels import LoadAnnotations
 from .pairs import LABEL_FOLDERS, shown_size
 from .segmentation import SegmentationFolder
+from .shards import is_folder_of_images
 from .transforms import CheckLabels, LoadImage
 
 CLASSES, SCENES = 'classes', 'scenes'  # what has a label: an image, or its pixels
@@ -159,7 +160,7 @@ class LabelledSet:
         kind, colon, root = source.partition(':')
         if kind not in KINDS or not colon or not root:
             raise InputError(f'--on {source}: KIND:DIR is needed, such as folder:DIR; kinds are {", ".join(KINDS)}')
-        if not os.path.isdir(root):
+        if not is_folder_of_images(root):
             raise InputError(f'--on {source}: no such folder')
         self.name = f'{kind}:{os.path.basename(os.path.abspath(root))}'
         scenes = kind == 'camvid' or kind == 'folder' and _has_label_maps(root)
@@ -189,5 +190,5 @@ def bands_of(statistics: Mapping[str, Any] | None) -> dict[str, Any]:
 
 
 def _has_label_maps(root: str) -> bool:
-    return os.path.isdir(os.path.join(root, 'images')) and any(
-        os.path.isdir(os.path.join(root, name)) for name in LABEL_FOLDERS)
+    return is_folder_of_images(os.path.join(root, 'images')) and any(
+        is_folder_of_images(os.path.join(root, name)) for name in LABEL_FOLDERS)

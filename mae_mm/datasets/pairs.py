@@ -9,6 +9,7 @@ from PIL import Image
 from ..errors import InputError, listed
 from .files import check_file, files_in
 from .reading import IMAGE_SUFFIXES, size_in_header
+from .shards import shards_at
 from .splitting import held_out
 
 LABEL_FOLDERS = ('labels', 'annotations', 'masks')  # the first that is there
@@ -73,6 +74,8 @@ class PairedFolder:
 
     def _folders(self) -> tuple[str, str]:
         """The folders of all images and of all label maps."""
+        if shards_at(self.data_root) is not None:
+            raise InputError(f'{self.data_root}: segmentation reads no shards; give a folder of images and label maps')
         if not os.path.isdir(self.data_root):
             raise InputError(f'{self.data_root}: no such folder; say where the images and labels are with '
                              '--cfg-options data_root=DIR')

@@ -43,23 +43,27 @@ class Shards:
         self._open: OrderedDict[int, IO[bytes]] = OrderedDict()  # number of a shard -> file
         path = os.path.join(folder, INDEX)
         if not os.path.isfile(path):
-            raise InputError(f'{path} is missing; {self._remedy}')
+            raise InputError(f'{path} is missing; {self.remedy}')
         self._check_sizes()
         try:
-            content: np.ndarray = np.memmap(path, np.uint8, mode='r')
+            content = np.asarray(np.memmap(path, np.uint8, mode='r'))  # a slice of a memmap takes 5 us
         except (OSError, ValueError) as error:
-            raise InputError(f'{path} cannot be read: {error}; {self._remedy}') from None
+            raise InputError(f'{path} cannot be read: {error}; {self.remedy}') from None
         end = min(self.head['images'], len(content) // RECORD.itemsize) * RECORD.itemsize
         self._records, self._names = content[:end].view(RECORD), content[end:]
         self._ends = self._records['name_end']
         if not self._fits():
-            raise InputError(f'{path} does not fit {HEAD} and the shards beside it; {self._remedy}')
+            raise InputError(f'{path} does not fit {HEAD} and the shards beside it; {self.remedy}')
 
     def __reduce__(self) -> tuple[Callable, tuple[str]]:
         return Shards, (self.folder, )
 
     @property
-    def _remedy(self) -> str:
+    def remedy(self) -> str:
+        """What to do about shards that were changed."""
+        if self.head.get('indexed'):
+            return (f'copy the tar files again; if they are to be as they are now, remove {HEAD} and {INDEX}, and '
+                    f'run: mae-mm shards index {self.folder}')
         return f'copy the shards again, or mend them with: mae-mm shards make SOURCE {self.folder}'
 
     def _check_sizes(self) -> None:
@@ -74,7 +78,7 @@ class Shards:
             if size != shard['bytes']:
                 wrong.append(f'{shard["name"]} ({size:,} bytes of {shard["bytes"]:,})')
         if wrong:
-            raise InputError(f'{self.folder}: {listed(wrong)}: not as {HEAD} says; {self._remedy}')
+            raise InputError(f'{self.folder}: {listed(wrong)}: not as {HEAD} says; {self.remedy}')
 
     def _fits(self) -> bool:
         """Whether all records are of places in the shards, and of names."""
@@ -109,9 +113,14 @@ class Shards:
     def names(self, inner: str) -> list[str]:
         """The sorted paths of the images in a folder, relative to it."""
         rows, skipped = self.rows(inner), len(inner) + bool(inner)
-        ends = self._ends[rows.start:rows.stop].tolist()
-        begins = [int(self._ends[rows.start - 1]) if rows.start else 0, *ends[:-1]]
-        return [self._decoded(begin, end)[skipped:] for begin, end in zip(begins, ends, strict=True)] if ends else []
+        if not rows:
+            return []
+        first = int(self._ends[rows.start - 1]) if rows.start else 0
+        ends = (self._ends[rows.start:rows.stop] - first).tolist()
+        stored = self._names[first:first + ends[-1]].tobytes()
+        ascii_only, text = stored.isascii(), os.fsdecode(stored)  # letters are bytes then
+        return [text[begin + skipped:end] if ascii_only else os.fsdecode(stored[begin:end])[skipped:]
+                for begin, end in zip([0, *ends], ends, strict=False)]
 
     def shard_of(self, rows: Sequence[int]) -> np.ndarray:
         """Number of the shard that each row is in."""
@@ -138,7 +147,7 @@ class Shards:
         try:
             data = os.pread(self._file(int(record['shard'])).fileno(), int(record['length']), int(record['offset']))
         except OSError as error:
-            raise InputError(f'{self.path(row)} cannot be read: {error.strerror}; {self._remedy}') from None
+            raise InputError(f'{self.path(row)} cannot be read: {error.strerror}; {self.remedy}') from None
         if len(data) != record['length'] or zlib.crc32(data) != record['crc']:
             raise InputError(f'{self.path(row)}: the shard was changed since it was made; mae-mm shards verify '
                              f'{self.folder} names all that were')
@@ -206,9 +215,19 @@ def _opened(folder: str, *changed: int) -> Shards:
 
 def bytes_at(path: str) -> bytes | None:
     """The bytes of an image in shards, by its path in them or as messages name it; None of a file on the disk."""
+    found = _image_at(path)
+    return None if found is None else found[0].read(found[1])
+
+
+def is_in_shards(path: str) -> bool:
+    """Whether :func:`bytes_at` has bytes of an image there."""
+    return _image_at(path) is not None
+
+
+def _image_at(path: str) -> tuple[Shards, int] | None:
     found = None if os.path.exists(path) else shards_at(path)
     row = None if found is None else found[0].row(found[1])
-    return None if found is None or row is None else found[0].read(row)
+    return None if found is None or row is None else (found[0], row)
 
 
 def is_folder_of_images(path: str) -> bool:

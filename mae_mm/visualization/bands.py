@@ -18,7 +18,7 @@ def picture_options(cfg: Any) -> dict[str, Any]:
 
 
 def read_rgb(path: str, bands: Sequence[int] | None = None, nodata: float | str | None = None) -> np.ndarray:
-    """An image file as ``(H, W, 3)`` RGB bytes.
+    """An image file, on the disk or in shards, as ``(H, W, 3)`` RGB bytes.
 
     Args:
         bands: three that are shown as red, green and blue, or one in grey. None: 8-bit grey and RGB as it is, of
@@ -26,13 +26,11 @@ def read_rgb(path: str, bands: Sequence[int] | None = None, nodata: float | str 
         nodata: value of pixels without data, which are black.
     """
     data = bytes_at(path)
-    if data is not None:  # of shards, which are grey or RGB
-        return mmcv.imfrombytes(data, channel_order='rgb')
-    if bands is None and not header_or_zeros(path).other_than_rgb:
-        return mmcv.imread(path, channel_order='rgb')
-    pixels = read_bands(path)
+    if bands is None and not header_or_zeros(path, data).other_than_rgb:
+        return mmcv.imread(path, channel_order='rgb') if data is None else mmcv.imfrombytes(data, channel_order='rgb')
+    pixels = read_bands(path, content=data)
     shown = pixels[..., list(shown_bands(pixels.shape[2]) if bands is None else bands)]
-    valid = valid_values(shown, nodata, path)
+    valid = valid_values(shown, nodata, path, data)
     return stretched(shown, shown, valid) if shown.dtype != np.uint8 else as_rgb(np.where(valid, shown, 0))
 
 
