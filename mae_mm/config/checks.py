@@ -9,10 +9,11 @@ from mmengine.config import Config, ConfigDict
 from mmengine.registry import DATASETS, init_default_scope
 
 from ..datasets.files import check_folder
-from ..datasets.pairs import check_sizes, stems_in
+from ..datasets.pairs import stems_in
 from ..datasets.reading import IMAGE_SUFFIXES
 from ..datasets.scans import each_name
 from ..datasets.shards import shards_at
+from ..datasets.sizes import check_sizes
 from ..datasets.splitting import held_out
 from ..errors import InputError
 from .bands import LOOKED_AT, check_bands

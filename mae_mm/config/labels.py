@@ -10,7 +10,7 @@ from mmengine.registry import DATASETS
 
 from ..datasets.classes import SHOWN_PROGRESS
 from ..datasets.labels import IGNORED
-from ..datasets.pairs import spread
+from ..datasets.sizes import spread
 from ..errors import InputError, listed
 from ..progress import progress_of, tell
 from .reading import datasets_of, steps_of

@@ -16,9 +16,10 @@ from ..progress import progress_of
 from .base import FilesOrShards
 from .folder import ClassFolder
 from .labels import LoadAnnotations
-from .pairs import LABEL_FOLDERS, shown_size
+from .pairs import LABEL_FOLDERS
 from .segmentation import SegmentationFolder
 from .shards import is_folder_of_images
+from .sizes import shown_size
 from .transforms import CheckLabels, LoadImage
 
 CLASSES, SCENES = 'classes', 'scenes'  # what has a label: an image, or its pixels

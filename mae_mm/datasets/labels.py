@@ -9,7 +9,7 @@ from PIL import Image
 from ..errors import InputError
 from ..registry import TRANSFORMS
 from .files import check_file
-from .pairs import shown_size, sizes_differ
+from .sizes import shown_size, sizes_differ
 
 IGNORED = 255  # in memory, whatever it is in the files: the hosts' crops, paddings, losses and metrics take it so
 _INDEX_MODES = ('1', 'L', 'P', 'I', 'I;16', 'I;16B', 'I;16L', 'I;16N')  # Pillow's

@@ -4,11 +4,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from PIL import Image
-
 from ..errors import InputError, listed
 from .files import check_file, files_in
-from .reading import IMAGE_SUFFIXES, size_in_header
+from .reading import IMAGE_SUFFIXES
 from .shards import shards_at
 from .splitting import held_out
 
@@ -16,8 +14,6 @@ LABEL_FOLDERS = ('labels', 'annotations', 'masks')  # the first that is there
 SPLITS = {'train': ('train', 'training'), 'val': ('val', 'validation'), 'test': ('test', 'testing')}
 LABEL_SUFFIXES = ('.png', '.tif', '.tiff', '.bmp', '.npy')
 LOSSY_SUFFIXES = ('.jpg', '.jpeg', '.webp')
-SIZES_COMPARED = 1000  # pairs of a folder, before a run; the others are compared when they are read
-_EXIF_ORIENTATION = 274  # 5 to 8: a quarter turn
 
 
 class Pair(NamedTuple):
@@ -169,38 +165,6 @@ def stems_in(folder: str, suffixes: Sequence[str], any_case: bool = True) -> dic
             raise InputError(f'{min(path, other)} and {max(path, other)} have one name: which is meant? Keep one of '
                              'them')
     return dict(sorted(found.items()))
-
-
-def check_sizes(pairs: Sequence[tuple[str, str]]) -> None:
-    """Compare the sizes of images and their label maps, by their headers, for so many that it takes a moment.
-
-    Raises:
-        ValueError: sizes that differ.
-    """
-    for image, label in spread(pairs, SIZES_COMPARED):
-        sizes = shown_size(image), shown_size(label)
-        if sizes[0] != sizes[1] and all(map(any, sizes)):
-            raise sizes_differ(label, sizes[1], sizes[0])
-
-
-def spread(items: Sequence[Any], at_most: int) -> Sequence[Any]:
-    """All of some items, or about so many of them, evenly spread."""
-    return items[::max(1, -(-len(items) // at_most))]
-
-
-def sizes_differ(label: str, size: Sequence[int], of_image: Sequence[int]) -> InputError:
-    return InputError(f'{label}: {size[0]}x{size[1]} labels of an image of {of_image[0]}x{of_image[1]} pixels (height '
-                      'x width); both must have one size')
-
-
-def shown_size(path: str) -> tuple[int, int]:
-    """``(height, width)`` by the header, turned as a decoder turns a photograph; zeros if unknown."""
-    height, width = size_in_header(path)
-    if height and path.lower().endswith(('.jpg', '.jpeg')):
-        with Image.open(path) as image:
-            if image.getexif().get(_EXIF_ORIENTATION, 1) >= 5:
-                return width, height
-    return height, width
 
 
 def _split_folder(folder: str, split: str) -> str | None:

@@ -8,7 +8,8 @@ from ..progress import tell
 from ..registry import DATASETS
 from .classes import find_classes
 from .labels import IGNORED, Ignore, check_kind
-from .pairs import SIZES_COMPARED, PairedFolder, check_sizes, spread
+from .pairs import PairedFolder
+from .sizes import SIZES_COMPARED, check_sizes, spread
 
 
 @DATASETS.register_module()
