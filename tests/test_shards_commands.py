@@ -105,7 +105,7 @@ def test_what_is_not_there_and_what_would_be_written_into_shards(here, stored, e
     for command, model, out in (('features', 'encoder', 'inner/x.npz'), ('reconstruct', 'whole', 'inner/x.png'),
                                 ('pca', 'encoder', 'x.png'), ('attention', 'encoder', 'inner/x.png')):
         said = error_of(command, here / f'{model}.pth', stored / 'inner', '--out', stored / out)
-        assert f'the data are there ({stored}); choose a folder apart' in said
+        assert f'the output would be among the data ({stored}); choose another folder' in said
     for out in ('x', 'inner/x'):
         said = error_of('predict', here / 'encoder.pth', stored / 'inner', '--out', stored / out)
         assert 'the data are there' in said
