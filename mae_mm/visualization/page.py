@@ -183,7 +183,7 @@ def _reconstruction(section: Section) -> None:
             editor = gr.ImageEditor(show_label=False, type='numpy', sources=(), transforms=(), elem_id='editor',
                                     layers=gr.LayerOptions(allow_additional_layers=False),
                                     brush=gr.Brush(24, ['#ffffff'], color_mode='fixed'))
-        section.run(reconstruct, [kind.change, ratio.release, seed.change, statistics.change, editor.input],
+        section.run(reconstruct, [kind.change, ratio.change, seed.change, statistics.change, editor.input],
                     [kind, ratio, seed, statistics, editor, model], pictures)
     kind.change(lambda kind: (gr.update(visible=kind == KINDS[-1]), gr.update(interactive=kind != KINDS[-1])),
                 kind, [painting, ratio], show_progress='hidden')
@@ -208,17 +208,17 @@ def _segmentation(section: Section) -> None:
 
 def _features(section: Section) -> None:
     gr, page, model, view = section.gr, section.page, section.models[0], section.views[0]
-    last = page.num_layers(section.first) - 1
+    last = {name: page.num_layers(name) - 1 for name in page.models}
     with gr.Tab('Features'):
-        layer = gr.Slider(0, last, value=last, step=1, label='Layer')
+        layer = gr.Slider(0, max(last.values()), value=last[section.first], step=1, label='Layer')
         gr.Markdown('Click on what the model sees: what that patch attends to. Before that, it is the class token.')
         place = gr.State(None)
         with gr.Row():
             with gr.Column(min_width=200):
-                section.run(page.features, [layer.release], [layer],
+                section.run(page.features, [layer.change], [layer],
                             lambda: [_picture(gr, 'Principal components of the features')])
             with gr.Column(min_width=200):
-                section.run(page.attention, [layer.release, place.change], [layer, place, model],
+                section.run(page.attention, [layer.change, place.change], [layer, place, model],
                             lambda: [_picture(gr, 'Attention')])
 
     def select(event: Any) -> Any:
@@ -227,5 +227,4 @@ def _features(section: Section) -> None:
     select.__annotations__['event'] = gr.SelectData  # by which Gradio knows what to give
     view.select(select, None, place, show_progress='hidden')
     view.change(lambda: None, None, place, show_progress='hidden')
-    model.change(lambda name: gr.update(maximum=page.num_layers(name) - 1, value=page.num_layers(name) - 1),
-                 model, layer, show_progress='hidden')
+    model.change(lambda name: last[name], model, layer, show_progress='hidden')
