@@ -39,6 +39,8 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     if not args.seconds > 0:
         raise InputError(f'--seconds {args.seconds:g} is not a number above 0')
+    if not 0 < args.port < 1 << 16:
+        raise InputError(f'--port {args.port} is none; there are 1 to 65535')
     gradio()
     MMLogger.get_instance('demo', log_level='WARNING')
     page = Page({name: load(*parts, device=args.device) for name, parts in models_of(args.inputs).items()},
