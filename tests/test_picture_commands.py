@@ -61,6 +61,7 @@ def test_what_the_commands_cannot_do_is_told(here, error_of, tmp_path, monkeypat
             ('reconstruct', whole, photos / 'a.png', '--out', photos / 'a.png', 'would replace'),
             ('reconstruct', whole, photos, '--mask', 'rnadom', 'rnadom'),
             ('reconstruct', whole, photos, '--mask-ratio', '1.5', 'mask_ratio=1.5'),
+            ('reconstruct', whole, photos, '--mask-ratio', 'nan', 'mask_ratio=nan'),
             ('reconstruct', whole, photos, '--pictures', '0', 'pictures=0'),
             ('reconstruct', whole, photos, '--bands', '0', '--bands is for images other than RGB'),
             ('attention', whole, photos, '--layers', '3', 'has layer 3'),

@@ -182,6 +182,11 @@ def test_sheets_are_800_pixels_wide_whatever_is_in_them():
         assert shape_of(panels_png(rows, 'heading $x\n' + 'word ' * 100))[1] == 800
 
 
+def test_a_title_may_hold_a_name_of_any_bytes():
+    panel, same = (Panel(title, np.zeros((8, 8))) for title in ('m\udcff.png', r'm\udcff.png'))
+    assert panels_png([[panel]], 'of a\udcff') == panels_png([[same]], r'of a\udcff')
+
+
 def test_sheets_say_checkpoint_and_settings(here, whole, monkeypatch):
     said = []
     monkeypatch.setattr(pictures, 'panels_png', lambda rows, heading: said.append((rows, heading)))

@@ -70,16 +70,17 @@ class Reconstructing:
             raise InputError('the painted mask is {} pixels, {} is {}, and the model sees {} of it: a mask has the '
                              'shape of the image, or the size of what the model sees'.format(
                                  next(texts), source.path or f'image {source.name}', *texts))
-        return painted_order(hidden_patches(self._as_seen(canvas), grid))
+        return painted_order(hidden_patches(as_seen(self.model, canvas), grid))
 
-    def _as_seen(self, canvas: np.ndarray) -> Tensor:
-        """A mask as an image's pipeline leaves it: scaled and cropped as the image."""
-        statistics = self.model.cfg.get('statistics')
-        low, high = GREYS
-        values = (low + (high - low) * canvas)[..., None]
-        values = np.repeat(values, len(statistics['mean']), axis=2) if statistics else (255 * values).astype(np.uint8)
-        inputs = self.model.pipeline(results_of(Source(None, 'mask', values), 0, bool(statistics)))['inputs']
-        return (inputs[0].float() / (1 if statistics else 255) - low) / (high - low)
+
+def as_seen(model: Any, canvas: np.ndarray) -> Tensor:
+    """``(H, W)`` of 0 to 1 as a model's pipeline leaves it: scaled and cropped as an image, ``(h, w)``."""
+    statistics = model.cfg.get('statistics')
+    low, high = GREYS
+    values = (low + (high - low) * canvas)[..., None]
+    values = np.repeat(values, len(statistics['mean']), axis=2) if statistics else (255 * values).astype(np.uint8)
+    inputs = model.pipeline(results_of(Source(None, 'mask', values), 0, bool(statistics)))['inputs']
+    return (inputs[0].float() / (1 if statistics else 255) - low) / (high - low)
 
 
 def check_decoder(model: Any) -> None:

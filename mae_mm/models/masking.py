@@ -21,7 +21,7 @@ def num_visible(num_patches: int, mask_ratio: float) -> int:
     Raises:
         ValueError: the ratio would hide all of them, or none.
     """
-    num_keep = int(num_patches * (1 - mask_ratio))
+    num_keep = int(num_patches * (1 - mask_ratio)) if math.isfinite(mask_ratio) else 0
     if not 0 < num_keep < num_patches:
         raise InputError(f'mask_ratio={mask_ratio} leaves {num_keep} of {num_patches} patches visible; at least one '
                          'must be visible and one hidden')

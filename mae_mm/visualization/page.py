@@ -1,7 +1,8 @@
 """A page in the browser, by Gradio: where things stand and what calls what. What is shown comes from a ``Page``."""
 import html
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from ..errors import InputError
@@ -9,10 +10,11 @@ from .reconstruction import STATISTICS
 
 KINDS = ('random', 'block', 'grid', 'painted')
 ONE = dict(concurrency_id='model', concurrency_limit=1, show_progress='minimal')  # image at a time
-STYLE = '.gradio-container {max-width: 1400px !important} .legend td {padding: 2px 8px}'
+STYLE = ('.gradio-container {max-width: 1400px !important} .legend td {padding: 2px 8px} '
+         '.checkpoint {font-weight: 600; overflow-wrap: anywhere} .checkpoint .html-container {padding: 0 !important}')
 TITLE = '## What a masked autoencoder makes of an image'
 KEPT = 600, 3600  # seconds: how often what was dropped is removed, and how old it is then
-WAITING = 16  # requests; more are told to come back
+WAITING = 32  # requests; more are told to come back
 
 
 def gradio() -> Any:
@@ -56,24 +58,20 @@ def blocks_of(page: Any, examples: Sequence[str]) -> Any:
         gr.Markdown(TITLE)
         with gr.Row():
             with gr.Column(scale=1, min_width=300):
-                model = gr.Dropdown(names, value=names[0], label='Checkpoint', interactive=True)
+                models = [gr.Dropdown(names, value=names[0], label='Checkpoint', interactive=True)]
+                if len(names) > 1:
+                    others = [('none', ''), *names]
+                    models.append(gr.Dropdown(others, value='', label='Compare with', interactive=True))
                 image = gr.File(label='Image: drop it here', type='filepath', height=130)
                 if examples:
                     gr.Examples([[path] for path in examples], image, label='Examples')
-                message = _message(gr)
-                view = _picture(gr, 'What the model sees', buttons=[], type='filepath', elem_id='view')
+                section = Section(gr, page, image, models, [])
+                _views(section)
             with gr.Column(scale=2, min_width=300), gr.Tabs():
-                section = Section(gr, page, model, image, view)
                 _reconstruction(section)
                 _segmentation(section)
                 _features(section)
-        gr.on([image.change, model.change], section.told(lambda name, path, _: page.view(name, path)),
-              [model, image, image], [view, message], **ONE)
     return blocks
-
-
-def _message(gr: Any) -> Any:
-    return gr.Textbox(label='Message', visible=False, interactive=False, elem_classes='message')
 
 
 def _picture(gr: Any, title: str, buttons: Sequence[str] = ('download', ), **options: Any) -> Any:
@@ -83,27 +81,32 @@ def _picture(gr: Any, title: str, buttons: Sequence[str] = ('download', ), **opt
 
 
 class Section(NamedTuple):
-    """What each part of the page is made with: the checkpoint, the image, and the view, which is there if both fit."""
+    """What each part of the page is made with.
+
+    ``models`` are the choices of a checkpoint, the second for one to compare with; ``views`` are what these see of the
+    image, which are there if both fit. Sliders and clicks go by the first ones.
+    """
     gr: Any
     page: Any
-    model: Any
     image: Any
-    view: Any
+    models: list[Any]
+    views: list[Any]
 
     @property
     def first(self) -> str:
         return next(iter(self.page.models))
 
     def told(self, function: Callable, outputs: int = 1) -> Callable:
-        """A function whose errors are shown in the page; without a view it shows nothing."""
+        """A function whose errors are shown in the page; without a checkpoint, image and view it shows nothing."""
         gr = self.gr
 
         def call(name: str, path: str | None, view: Any, *rest: Any) -> tuple:
             nothing = [None] * outputs
-            if not path or not view:
+            if not name or not path or not view:
                 return *nothing, gr.update(visible=False)
             try:
-                results = function(name, path, view, *rest)
+                with self.page.limited():
+                    results = function(name, path, *rest)
             except InputError as error:
                 text = str(error).replace(path, os.path.basename(path))
                 return *nothing, gr.update(value=text, visible=True)
@@ -111,18 +114,62 @@ class Section(NamedTuple):
 
         return call
 
-    def run(self, function: Callable, asked: Sequence[Any], inputs: Sequence[Any], outputs: Sequence[Any]) -> None:
-        """Have a function called when checkpoint, view, or what is ``asked`` changes."""
-        def bare(name: str, path: str, _: Any, *rest: Any) -> Any:
-            return function(name, path, *rest)
+    @contextmanager
+    def place(self, i: int) -> Iterator[Any]:
+        """Of what is shown of a checkpoint, whose name is above if there are two; yields the place of messages."""
+        gr = self.gr
 
-        self.gr.on([self.view.change, self.model.change, *asked], self.told(bare, len(outputs)),
-                   [self.model, self.image, self.view, *inputs], [*outputs, _message(self.gr)],
-                   trigger_mode='always_last', api_name=function.__name__, **ONE)
+        def named(*names: str) -> tuple:
+            return gr.update(visible=bool(names[i])), gr.update(value=html.escape(names[i]), visible=all(names))
+
+        with gr.Column(min_width=200, visible=i == 0) as column:
+            title = gr.HTML(visible=False, elem_classes='checkpoint')
+            yield gr.Textbox(label='Message', visible=False, interactive=False, elem_classes='message')
+        if len(self.models) > 1:
+            gr.on([model.change for model in self.models], named, self.models, [column, title], show_progress='hidden',
+                  api_visibility='private')
+
+    def run(self, function: Callable, asked: Sequence[Any], inputs: Sequence[Any], draw: Callable[[], list]) -> None:
+        """Have a function called for each checkpoint when these, a view, or what is ``asked`` changes.
+
+        Args:
+            draw: makes what the results are shown in.
+        """
+        for i, (model, view) in enumerate(zip(self.models, self.views, strict=True)):
+            with self.place(i) as message:
+                outputs = draw()
+            changes = [chosen.change for chosen in self.models[:i + 1]]
+            self.gr.on([view.change, *changes, *asked], self.told(function, len(outputs)),
+                       [model, self.image, view, *inputs], [*outputs, message], trigger_mode='always_last',
+                       api_name=function.__name__, **ONE)
+
+
+def _views(section: Section) -> None:
+    gr = section.gr
+    for i, model in enumerate(section.models):
+        with section.place(i) as message:
+            view = _picture(gr, 'What the model sees', buttons=[], type='filepath', elem_id=f'view{i or ""}')
+        section.views.append(view)
+        gr.on([section.image.change, model.change], section.told(section.page.view),
+              [model, section.image, section.image], [view, message], **ONE)
 
 
 def _reconstruction(section: Section) -> None:
-    gr, page = section.gr, section.page
+    gr, page, model, view = section.gr, section.page, section.models[0], section.views[0]
+
+    def pictures() -> list:
+        with gr.Row():
+            shown = []
+            for title in ('Visible', 'Reconstruction', 'With visible patches'):
+                with gr.Column(min_width=200):
+                    shown.append(_picture(gr, title))
+        return shown
+
+    def reconstruct(name: str, path: str, kind: str, ratio: float, seed: float, statistics: str, painted: Any,
+                    like: str) -> Any:
+        layers = (painted or {}).get('layers') or [None]
+        return page.reconstruction(name, path, kind, ratio, seed, statistics, layers[0], like)
+
     with gr.Tab('Reconstruct'):
         with gr.Row():
             kind = gr.Radio(KINDS, value='random', label='Hidden patches')
@@ -136,61 +183,48 @@ def _reconstruction(section: Section) -> None:
             editor = gr.ImageEditor(show_label=False, type='numpy', sources=(), transforms=(), elem_id='editor',
                                     layers=gr.LayerOptions(allow_additional_layers=False),
                                     brush=gr.Brush(24, ['#ffffff'], color_mode='fixed'))
-        shown = []
-        with gr.Row():
-            for title in ('Visible', 'Reconstruction', 'With visible patches'):
-                with gr.Column(min_width=200):
-                    shown.append(_picture(gr, title))
-
-        def reconstruct(name: str, path: str, kind: str, ratio: float, seed: float, statistics: str,
-                        painted: Any) -> Any:
-            layers = (painted or {}).get('layers') or [None]
-            return page.reconstruction(name, path, kind, ratio, seed, statistics, layers[0])
-
-        section.run(reconstruct, [kind.change, ratio.release, seed.change, statistics.change, editor.input],
-                    [kind, ratio, seed, statistics, editor], shown)
+        section.run(reconstruct, [kind.change, ratio.change, seed.change, statistics.change, editor.input],
+                    [kind, ratio, seed, statistics, editor, model], pictures)
     kind.change(lambda kind: (gr.update(visible=kind == KINDS[-1]), gr.update(interactive=kind != KINDS[-1])),
                 kind, [painting, ratio], show_progress='hidden')
-    section.view.change(lambda picture: picture, section.view, editor, show_progress='hidden')
-    section.model.change(page.mask_ratio, section.model, ratio, show_progress='hidden')
+    view.change(lambda picture: picture, view, editor, show_progress='hidden')
+    model.change(page.mask_ratio, model, ratio, show_progress='hidden')
 
 
 def _segmentation(section: Section) -> None:
     gr, page = section.gr, section.page
+
+    def segment(name: str, path: str, opacity: float) -> Any:
+        painted, rows = page.segmentation(name, path, opacity)
+        cells = ''.join(f'<tr><td style="background:{colour};width:2em"></td><td>{html.escape(label)}</td>'
+                        f'<td style="text-align:right">{share:.1f} %</td></tr>' for label, colour, share in rows)
+        return painted, f'<table class="legend">{cells}</table>'
+
     with gr.Tab('Segment'):
         opacity = gr.Slider(0, 1, value=.5, step=.05, label='Opacity of the classes')
-        picture = _picture(gr, 'Classes')
-        legend = gr.HTML()
-
-        def segment(name: str, path: str, opacity: float) -> Any:
-            painted, rows = page.segmentation(name, path, opacity)
-            cells = ''.join(f'<tr><td style="background:{colour};width:2em"></td><td>{html.escape(label)}</td>'
-                            f'<td style="text-align:right">{share:.1f} %</td></tr>' for label, colour, share in rows)
-            return painted, f'<table class="legend">{cells}</table>'
-
-        section.run(segment, [opacity.release], [opacity], [picture, legend])
+        with gr.Row():
+            section.run(segment, [opacity.release], [opacity], lambda: [_picture(gr, 'Classes'), gr.HTML()])
 
 
 def _features(section: Section) -> None:
-    gr, page = section.gr, section.page
-    last = page.num_layers(section.first) - 1
+    gr, page, model, view = section.gr, section.page, section.models[0], section.views[0]
+    last = {name: page.num_layers(name) - 1 for name in page.models}
     with gr.Tab('Features'):
-        layer = gr.Slider(0, last, value=last, step=1, label='Layer')
+        layer = gr.Slider(0, max(last.values()), value=last[section.first], step=1, label='Layer')
         gr.Markdown('Click on what the model sees: what that patch attends to. Before that, it is the class token.')
+        place = gr.State(None)
         with gr.Row():
             with gr.Column(min_width=200):
-                colours = _picture(gr, 'Principal components of the features')
+                section.run(page.features, [layer.change], [layer],
+                            lambda: [_picture(gr, 'Principal components of the features')])
             with gr.Column(min_width=200):
-                taken = _picture(gr, 'Attention')
-        place = gr.State(None)
-        section.run(page.features, [layer.release], [layer], [colours])
-        section.run(page.attention, [layer.release, place.change], [layer, place], [taken])
+                section.run(page.attention, [layer.change, place.change], [layer, place, model],
+                            lambda: [_picture(gr, 'Attention')])
 
     def select(event: Any) -> Any:
         return tuple(event.index)
 
     select.__annotations__['event'] = gr.SelectData  # by which Gradio knows what to give
-    section.view.select(select, None, place, show_progress='hidden')
-    section.view.change(lambda: None, None, place, show_progress='hidden')
-    section.model.change(lambda name: gr.update(maximum=page.num_layers(name) - 1, value=page.num_layers(name) - 1),
-                         section.model, layer, show_progress='hidden')
+    view.select(select, None, place, show_progress='hidden')
+    view.change(lambda: None, None, place, show_progress='hidden')
+    model.change(lambda name: last[name], model, layer, show_progress='hidden')

@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from matplotlib.text import Text
 
 WIDTH_PX, DPI, GAP_PX = 800, 100, 6
 WIDEST_PX, TALLEST_PX = 264, 400  # of a panel
@@ -64,6 +65,8 @@ def _draw(figure: Figure, panel: Panel, left: float, bottom: float, width: float
 
 def png_of(figure: Figure) -> bytes:
     """A figure as a PNG file; pyplot would ask for a display."""
+    for text in figure.findobj(Text):
+        text.set_text(text.get_text().encode(errors='backslashreplace').decode())  # a file's name may be of any bytes
     file = io.BytesIO()
     with warnings.catch_warnings():
         warnings.filterwarnings('ignore', 'Glyph')  # names in a script that the font lacks are boxes

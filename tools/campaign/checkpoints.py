@@ -17,10 +17,11 @@ from .inputs import ACCEPTED, EITHER, NO_PERMISSIONS, REFUSED, BadInput, Place
 READERS = {'test-classify': 'classify', 'test-segment': 'segment', 'predict-classify': 'classify',
            'predict-segment': 'segment', 'features-pretrain': 'pretrain', 'knn': 'pretrain', 'probe': 'pretrain',
            'inspect': 'classify', 'convert': 'pretrain', 'export-classify': 'classify', 'train-start': 'pretrain',
-           'train-load_from': 'pretrain', 'train-resume': 'pretrain'}
+           'train-load_from': 'pretrain', 'train-resume': 'pretrain', 'reconstruct': 'pretrain',
+           'attention': 'pretrain', 'pca': 'pretrain', 'evaluate': 'pretrain', 'demo': 'pretrain'}
 FEW = ('test-classify', 'predict-segment', 'features-pretrain', 'knn', 'inspect', 'convert', 'train-start',
        'train-resume')
-COMPUTING = tuple(where for where in READERS if where != 'inspect')
+COMPUTING = tuple(where for where in READERS if where not in ('inspect', 'demo'))
 Change = Callable[[dict, Place], Any]  # of a good checkpoint
 
 
@@ -64,8 +65,8 @@ def inputs(rng: random.Random) -> Iterator[BadInput]:
 
 def _input(what: str, where: str, make: Callable, expected: str = REFUSED, why: str = '',
            skipped: str = '') -> BadInput:
-    return BadInput('checkpoints', what, where, functools.partial(_with, make, where), ('m.pth', ), expected, why,
-                    skipped)
+    return BadInput('checkpoints', what, where, functools.partial(_with, make, where),
+                    ('m.pth', *(('Gradio', ) if where == 'demo' else ())), expected, why, skipped)
 
 
 def _with(make: Callable, where: str, place: Place) -> Sequence[object]:
@@ -87,9 +88,13 @@ def _line(where: str, path: Path, place: Place) -> Sequence[object]:
         return stock.test(road, checkpoint=path)
     if command in ('predict', 'features'):
         return getattr(stock, command)(road, stock.root / 'images', checkpoint=path)
+    if command in stock.PICTURES:
+        return stock.picture(command, stock.root / 'images', checkpoint=path)
+    if command == 'evaluate':
+        return stock.evaluate(checkpoint=path)
     if command == 'export':
         return ['export', 'finetune/vit_folder', path, 'model.pt2', *stock.options('classify')]
-    return {'inspect': ['inspect', path], 'convert': ['convert', path, 'converted.pth']}.get(
+    return {'inspect': ['inspect', path], 'demo': ['demo', path], 'convert': ['convert', path, 'converted.pth']}.get(
         where) or stock.frozen(command, checkpoint=path)
 
 

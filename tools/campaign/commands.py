@@ -9,17 +9,20 @@ from .inputs import ACCEPTED, BadInput, Place
 from .outputs import WRITERS, Line, case, good, outputs
 from .stock import ROADS, Stock
 
-ALL = ('train', 'check', 'test', 'predict', 'features', 'knn', 'probe', 'stats', 'export', 'convert', 'inspect')
+ALL = ('train', 'check', 'test', 'predict', 'features', 'knn', 'probe', 'stats', 'export', 'convert', 'inspect',
+       *Stock.PICTURES, 'curves', 'demo', 'evaluate', 'download', 'shards')
 PRETRAIN, CLASSIFY, SEGMENT = (ROADS[road][0] for road in ('pretrain', 'classify', 'segment'))
 
 
 def inputs(rng: random.Random) -> Iterator[BadInput]:
     for command in ALL:
-        yield case(f'{command}-without-arguments', command, lambda stock, folder, c=command: [c], ('argument', ))
+        if command != 'download':  # which lists the names then
+            yield case(f'{command}-without-arguments', command, lambda stock, folder, c=command: [c],
+                       ('argument', 'there is no checkpoint', 'Gradio'))
         yield case(f'{command}-unknown-option', command, lambda stock, folder, c=command: [
             *good(c, stock), '--no-such-option'], ('no-such-option', ))
         yield case(f'{command}-option-twice', command, lambda stock, folder, c=command: [
-            *good(c, stock), 'one-more', 'and-more'], ('one-more', 'and-more', 'no such'), )
+            *good(c, stock), 'one-more', 'and-more'], ('one-more', 'and-more', 'no such', 'Gradio'))
     for what, argv in NO_COMMAND.items():
         yield case(what, 'none', lambda stock, folder, argv=argv: argv, ())
     for what, (where, line, names) in LINES.items():
@@ -119,6 +122,43 @@ LINES: dict[str, tuple[str, Line, tuple[str, ...]]] = {
     'predict-without-images': ('predict', lambda stock, folder: ['predict', stock.model('classify')], ('images', )),
     'predict-options-without-config': ('predict', lambda stock, folder: stock.predict(
         'classify', stock.root / 'images', more=['--cfg-options', 'img_size=16']), ('cfg_options', 'config')),
+    **{f'{command}-{option}-{value}': (command, _more(command, f'--{option}', *value.split()), names)
+       for command, option, values, names in (
+           ('reconstruct', 'mask', ('nonsense', 'nowhere.png', '/dev/null'), ('nonsense', 'nowhere', '/dev/null')),
+           ('reconstruct', 'mask-ratio', ('2', '-1', 'nan', 'x', '0', '1'), ('mask_ratio', 'mask-ratio')),
+           ('reconstruct', 'seed', ('x', '1.5'), ('seed', )), ('reconstruct', 'pictures', ('0', '-1'), ('pictures', )),
+           ('reconstruct', 'statistics', ('nonsense', ), ('statistics', )),
+           ('reconstruct', 'bands', ('0 1 2', '99'), ('bands', )),
+           ('attention', 'layers', ('99', 'x'), ('layer', )), ('attention', 'heads', ('99', '-1'), ('head', )),
+           ('attention', 'patch', ('99 99', '-1 0', '1'), ('patch', )),
+           ('attention', 'token', ('7', '-1'), ('token', )),
+           ('pca', 'layer', ('99', 'x'), ('layer', )), ('pca', 'pictures', ('0', ), ('pictures', )),
+           ('curves', 'keys', ('nonsense', ), ('nonsense', )), ('curves', 'out', ('curves.gif', ), ('curves.gif', )),
+           ('demo', 'seconds', ('0', '-1', 'nan', 'x'), ('seconds', )),
+           ('demo', 'port', ('x', '99999999', '-1'), ('port', 'Gradio')),
+           ('demo', 'examples', ('nowhere.png', ), ('nowhere.png', 'Gradio')),
+           ('demo', 'device', ('nonsense', ), ('nonsense', 'Gradio')),
+           ('evaluate', 'on', ('nonsense', 'nonsense:nowhere', 'folder:nowhere', 'folder:'), ('nonsense', 'folder')),
+           ('evaluate', 'probes', ('nonsense', ), ('nonsense', )), ('evaluate', 'layers', ('99', 'x'), ('layer', )),
+           ('evaluate', 'shots', ('0', 'x', '200%'), ('shots', )), ('evaluate', 'seeds', ('0', ), ('seeds', )),
+           ('evaluate', 'img-size', ('7', '0', 'x', '8,8,8'), ('img-size', 'image', 'size')),
+           ('evaluate', 'cache-size', ('x', '-1GB'), ('cache-size', )),
+           ('evaluate', 'pictures', ('-1', ), ('pictures', )),
+           ('shards', 'shard-mb', ('0', '-1', 'x'), ('shard-mb', ))) for value in values},
+    'curves-of-nothing': ('curves', lambda stock, folder: ['curves', folder], ('inputs', )),
+    'curves-nowhere': ('curves', lambda stock, folder: ['curves', 'nowhere'], ('nowhere', )),
+    'attention-bias': ('attention', lambda stock, folder: [
+        'attention', stock.model('pretrain'), '--bias'], ('bias', )),
+    **{f'{command}-of-a-segmentor-without-images': (command, lambda stock, folder, c=command: stock.picture(
+        c, checkpoint=stock.model('segment')), ('images', )) for command in Stock.PICTURES},
+    'reconstruct-by-a-segmentor': ('reconstruct', lambda stock, folder: stock.picture(
+        'reconstruct', stock.root / 'images', checkpoint=stock.model('segment')), ('iter_2.pth', )),
+    'demo-config-alone': ('demo', lambda stock, folder: ['demo', PRETRAIN], ('config', 'Gradio')),
+    'evaluate-nowhere': ('evaluate', lambda stock, folder: stock.evaluate(checkpoint='nowhere.pth'),
+                         ('nowhere.pth', )),
+    'download-nonsense': ('download', lambda stock, folder: ['download', 'nonsense'], ('nonsense', )),
+    'shards-verify-nowhere': ('shards', lambda stock, folder: ['shards', 'verify', 'nowhere'], ('nowhere', )),
+    'shards-make-nowhere': ('shards', lambda stock, folder: ['shards', 'make', 'nowhere', 'out'], ('nowhere', )),
     'stats-nodata': ('stats', _more('stats', '--nodata', 'nothing'), ('nodata', )),
     'stats-of-labels': ('stats', lambda stock, folder: ['stats', stock.root / 'classes' / 'none'], ('none', )),
     'predict-two-of-one-name': ('predict', lambda stock, folder: [

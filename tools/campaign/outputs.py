@@ -30,13 +30,19 @@ def good(command: str, stock: Stock, out: object = None) -> list[object]:
         'convert_huggingface': lambda: ['convert', stock.model('pretrain'), out or 'folder', '--to', 'huggingface',
                                         '--num-heads', '2', '--decoder-num-heads', '2'],
         'inspect': lambda: ['inspect', classifier],
+        **{name: lambda name=name: stock.picture(name, images, out=out) for name in stock.PICTURES},
+        'curves': lambda: ['curves', stock.model('pretrain').parent, '--out', out or 'curves.png'],
+        'demo': lambda: ['demo', stock.model('pretrain')],
+        'evaluate': lambda: stock.evaluate(out=out),
+        'download': lambda: ['download'],
+        'shards': lambda: ['shards', 'make', images, out or 'shards'],
     }[command]()
 
 
 SUFFIX = {'check': '.json', 'features': '.npz', 'knn': '.json', 'probe': '.json', 'stats': '.json', 'export': '.pt2',
-          'convert': '.pth'}
+          'convert': '.pth', **dict.fromkeys((*Stock.PICTURES, 'curves'), '.png')}
 WRITERS = ('train', 'check', 'test', 'test_out', 'test_show', 'test_segments', 'predict', 'features', 'knn', 'probe',
-           'stats', 'export', 'convert', 'convert_huggingface')
+           'stats', 'export', 'convert', 'convert_huggingface', *Stock.PICTURES, 'curves', 'evaluate', 'shards')
 
 
 def case(what: str, where: str, line: Line, names: tuple[str, ...], expected: str = REFUSED, why: str = '',
@@ -106,6 +112,10 @@ REPLACED: dict[str, Line] = {
     'predict': lambda stock, folder: ['predict', stock.model('classify'), data := _data(stock, folder), '--out', data],
     'features': lambda stock, folder: ['features', path := _copy(stock, folder, name='m.npz'), stock.root / 'images',
                                        '--out', path],
+    **{name: lambda stock, folder, name=name: stock.picture(name, data := _data(stock, folder), out=data / '0.png')
+       for name in Stock.PICTURES},
+    'evaluate': lambda stock, folder: stock.evaluate(data := _data(stock, folder, 'classify'), out=data),
+    'shards': lambda stock, folder: ['shards', 'make', data := _data(stock, folder), data],
     'convert': lambda stock, folder: ['convert', path := _copy(stock, folder), path],
     'export': lambda stock, folder: ['export', CLASSIFY, path := _copy(stock, folder, name='m.pt2'), path,
                                      *stock.options('classify')],

@@ -31,10 +31,13 @@ from .image_files import (
     whole,
 )
 from .inputs import ACCEPTED, EITHER, NO_PERMISSIONS, REFUSED, BadInput, Place
+from .stock import Stock
 
 ALL = ('train-pretrain', 'train-classify', 'train-segment', 'check-classify', 'check-segment', 'test-classify',
-       'test-segment', 'predict-classify', 'predict-segment', 'features-pretrain', 'knn', 'probe', 'stats')
-FEW = ('train-pretrain', 'test-classify', 'predict-segment', 'features-pretrain', 'knn', 'stats')
+       'test-segment', 'predict-classify', 'predict-segment', 'features-pretrain', 'knn', 'probe', 'reconstruct',
+       'attention', 'pca', 'evaluate', 'stats')
+FEW = ('train-pretrain', 'test-classify', 'predict-segment', 'features-pretrain', 'knn', 'reconstruct', 'stats')
+FLAT = 'predict', 'features', 'stats', *Stock.PICTURES  # a folder of images is what they take
 NAN = np.full((24, 28, 3), np.nan, np.float32)
 FORMATS = ('jpg', 'png', 'tif', 'bmp', 'webp', 'npy')
 # What is wrong -> (file's name, makes it, where it is tried).
@@ -106,7 +109,7 @@ def inputs(rng: random.Random) -> Iterator[BadInput]:
                            EITHER if first else REFUSED, 'the first one is read, as OpenCV does' if first else '')
     for what, (name, make) in SMALL.items():
         for where in ALL:
-            lenient = where.startswith(('predict', 'features', 'stats')) or where.endswith('segment')
+            lenient = where.startswith((*FLAT, 'evaluate')) or where.endswith('segment')
             yield BadInput('pictures', what, where, functools.partial(_with, name, make, where), (_shown(name), ),
                            EITHER if lenient else REFUSED, 'it can be scaled up' if lenient else '')
     for what, (name, make, why) in FINE.items():
@@ -139,8 +142,8 @@ def _shown(name: str | bytes) -> str:
 def _with(name: str | bytes, make: Make, where: str, place: Place) -> Sequence[object]:
     """Copy good data, put one more picture among it, and say the command that reads it."""
     command, _, road = where.partition('-')
-    road = {'knn': 'classify', 'probe': 'classify', 'stats': 'pretrain'}.get(command, road)
-    road = 'pretrain' if command in ('predict', 'features') else road
+    road = {'knn': 'classify', 'probe': 'classify', 'evaluate': 'classify'}.get(command, road)
+    road = 'pretrain' if command in FLAT else road
     data = place.stock.copy(road, place.inputs)
     split = 'val' if command == 'test' else 'train'
     folder = {'pretrain': data, 'classify': data / split / 'cat', 'segment': data / 'images' / split}[road]
@@ -175,4 +178,8 @@ def line(place: Place, where: str, data: Path) -> Sequence[object]:
         return getattr(stock, command)(road, data)
     if command in ('predict', 'features'):
         return getattr(stock, command)(road, data)
+    if command in stock.PICTURES:
+        return stock.picture(command, data)
+    if command == 'evaluate':
+        return stock.evaluate(data)
     return ['stats', data, '--out', 'statistics.json'] if command == 'stats' else stock.frozen(command, data)

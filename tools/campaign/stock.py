@@ -33,6 +33,8 @@ class Stock:
     ``classes.txt``; ``models/ROAD/*.pth``.
     """
 
+    PICTURES = ('reconstruct', 'attention', 'pca')  # subcommands that write one of a model
+
     def __init__(self, root: Path):
         self.root = root
         rng = np.random.default_rng(0)
@@ -92,3 +94,14 @@ class Stock:
         """``knn`` or ``probe``."""
         return [command, ROADS[command][0], checkpoint or self.model('pretrain'), *more,
                 *self.options(command, data, options)]
+
+    def picture(self, command: str, *images: object, checkpoint: object = None, out: object = None,
+                more: Sequence[object] = ()) -> list[object]:
+        """One of ``PICTURES``."""
+        return [command, checkpoint or self.model('pretrain'), *images, '--out', out or 'picture.png',
+                '--pictures', '16', *more]
+
+    def evaluate(self, data: object = None, *, checkpoint: object = None, out: object = None,
+                 more: Sequence[object] = ()) -> list[object]:
+        return ['evaluate', checkpoint or self.model('pretrain'), '--on', f'folder:{data or self.root / "classes"}',
+                '--probes', 'knn', '--num-heads', '2', '--out', out or 'evaluated', *more]

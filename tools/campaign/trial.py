@@ -24,7 +24,7 @@ from .stock import Stock
 
 SECONDS, BYTES = 60, 1 << 30  # that a command may take; of memory, more than this process has
 TOOLS = Path(__file__).resolve().parent.parent
-ERROR = re.compile(r'^(?:[\w-]+(?: \w+)?: )?error: (.+)$', re.MULTILINE)
+ERROR = re.compile(r'^(?:[\w-]+(?: \w+){0,2}: )?error: (.+)$', re.MULTILINE)
 PAGE = resource.getpagesize()
 
 
