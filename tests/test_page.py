@@ -204,7 +204,7 @@ def test_a_limit_that_is_none_is_refused(error_of, here, seconds):
 
 @pytest.mark.parametrize('port', ['0', '-1', '65536'])
 def test_a_port_that_is_none_is_refused_before_anything_is_loaded(error_of, port):
-    assert f'--port {port} is none; there are 1 to 65535' in error_of('demo', 'nowhere.pth', '--port', port)
+    assert f'--port {port} is not a port; they are 1 to 65535' in error_of('demo', 'nowhere.pth', '--port', port)
 
 
 def test_the_blocks_are_built_where_gradio_is_installed(page, photo, whole):
