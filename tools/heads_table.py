@@ -1,10 +1,10 @@
 """Heads of segmentation on CamVid, each trained for the same time, with a pre-trained encoder and from scratch.
 
-    python tools/heads_table.py CHECKPOINT --data CAMVID --seconds 150 --seeds 0 1 --out FILE.json
+    OMP_NUM_THREADS=1 python tools/heads_table.py CHECKPOINT --data CAMVID --seconds 150 --seeds 0 1 --out FILE.json
 
 CHECKPOINT is of pre-training, of any width and depth with patches of 16. A head's number of iterations follows from
-the time that an iteration takes, which is measured first: run it on a quiet machine. What came out is in FILE after
-each row, and is not measured again.
+the processor time of one thread that an iteration takes, which is measured first; other work on the machine counts
+little. What came out is in FILE after each row, and is not measured again.
 """
 import argparse
 import json
@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import Any
 
 try:
+    from mmengine.hooks import Hook
+
     from mae_mm.apis.models import load
     from mae_mm.checkpoint.writing import AtomicBackend
     from mae_mm.cli.common import run_tool
@@ -30,8 +32,24 @@ except ImportError as error:
 
 CONFIG = 'mae/{}_mae-tiny_1x8_256x256_400_camvid'
 HEADS = ('upernet', 'linear', 'dpt', 'segmenter', 'mask', 'mask-decoder')
-STRIDE = (104, 224)  # of windows of 256 x 256: four of an image of 360 x 480
+CROP, STRIDE = (128, 128), (116, 118)  # windows: twelve of an image of 360 x 480
 TIMED = 8  # iterations; the first half of them warms up
+
+
+class Clock(Hook):
+    """Processor seconds of each iteration of training and validation, without those of the loaders' processes."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, list[float]] = {'train': [], 'val': []}
+
+    def _before_iter(self, *_: Any, **__: Any) -> None:
+        self.begin = time.process_time()
+
+    def _after_iter(self, *args: Any, mode: str = 'train', **__: Any) -> None:
+        self.seconds[mode].append(time.process_time() - self.begin)
+
+    def median(self, mode: str) -> float:
+        return statistics.median(self.seconds[mode][len(self.seconds[mode]) // 2:])
 
 
 def options_of(head: str, backbone: Any) -> dict:
@@ -40,8 +58,8 @@ def options_of(head: str, backbone: Any) -> dict:
     options: dict[str, Any] = {
         'model.backbone.arch': None, 'model.backbone.embed_dims': width, 'model.backbone.num_layers': depth,
         'model.backbone.num_heads': backbone.layers[0].attn.num_heads, 'width': width,
-        'model.test_cfg.stride': STRIDE}
-    if head == 'upernet':
+        'crop_size': CROP, 'model.test_cfg.stride': STRIDE}
+    if head in ('upernet', 'mask-decoder'):
         options['model.backbone.out_indices'] = [depth * i // 12 for i in (3, 5, 7, 11)]
     if head == 'dpt':
         options['model.backbone.out_indices'] = [depth * i // 4 - 1 for i in (1, 2, 3, 4)]
@@ -51,18 +69,18 @@ def options_of(head: str, backbone: Any) -> dict:
     return options
 
 
-def trained(head: str, options: dict, max_iters: int, work_dir: str) -> tuple[Any, float]:
-    """The runner after so many iterations and a validation, and the median time of the later iterations."""
-    options = {**options, 'max_iters': max_iters, 'default_hooks.logger.interval': 1,
+def trained(head: str, options: dict, max_iters: int, work_dir: str) -> tuple[Any, Clock]:
+    """The runner after so many iterations and a validation, and what these took."""
+    options = {**options, 'max_iters': max_iters, 'default_hooks.logger.interval': 50,
                'default_hooks.checkpoint.interval': max_iters + 1}
     cfg = read_config(CONFIG.format(head), options, work_dir)
     check_data(cfg, ('train_dataloader', 'val_dataloader'))
     settle(cfg, ('train_dataloader', 'val_dataloader'))
     fit_to_hardware(cfg, 'none')
-    runner = build_runner(cfg)
+    runner, clock = build_runner(cfg), Clock()
+    runner.register_hook(clock)
     runner.train()
-    seconds = runner.message_hub.get_scalar('train/time').data[0]
-    return runner, statistics.median(seconds[len(seconds) // 2:].tolist())
+    return runner, clock
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -70,7 +88,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument('checkpoint', help='of pre-training')
     parser.add_argument('--data', required=True, metavar='CAMVID')
     parser.add_argument('--heads', nargs='+', choices=HEADS, default=HEADS)
-    parser.add_argument('--seconds', type=float, required=True, help='of the training of a row')
+    parser.add_argument('--seconds', type=float, required=True, help='of processor time, of the training of a row')
     parser.add_argument('--seeds', nargs='+', type=int, default=[0, 1])
     parser.add_argument('--out', required=True, metavar='FILE.json')
     args = parser.parse_args(argv)
@@ -85,7 +103,7 @@ def main(argv: Sequence[str] | None = None) -> None:
                     key = f'{head} | {start} | {args.seconds:g} s | seed {seed}'
                     if key not in found:
                         if head not in step:
-                            step[head] = trained(head, options, TIMED, f'{folder}/timed_{head}')[1]
+                            step[head] = trained(head, options, TIMED, f'{folder}/timed_{head}')[1].median('train')
                         found[key] = row(head, {**options, 'checkpoint': checkpoint},
                                          max(round(args.seconds / step[head]), 4), f'{folder}/{len(found)}')
                         AtomicBackend().put(json.dumps(found, indent=1).encode(), args.out)
@@ -93,12 +111,11 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def row(head: str, options: dict, max_iters: int, work_dir: str) -> dict[str, float]:
-    """mIoU in percent; seconds of an iteration, of an image in the validation, and of all of it."""
-    begin = time.perf_counter()
-    runner, seconds = trained(head, options, max_iters, work_dir)
-    miou, image_seconds = (float(runner.message_hub.get_scalar(f'val/{name}').current()) for name in ('mIoU', 'time'))
-    return dict(mIoU=miou, iterations=max_iters, step_seconds=seconds, image_seconds=image_seconds,
-                seconds=time.perf_counter() - begin)
+    """mIoU in percent; processor seconds of an iteration, of an image in the validation, and of all iterations."""
+    runner, clock = trained(head, options, max_iters, work_dir)
+    return dict(mIoU=float(runner.message_hub.get_scalar('val/mIoU').current()), iterations=max_iters,
+                step_seconds=clock.median('train'), image_seconds=clock.median('val'),
+                seconds=sum(clock.seconds['train']))
 
 
 if __name__ == '__main__':
