@@ -109,7 +109,8 @@ def test_what_is_not_there_and_what_would_be_written_into_shards(here, stored, e
     for out in ('x', 'inner/x'):
         said = error_of('predict', here / 'encoder.pth', stored / 'inner', '--out', stored / out)
         assert 'the output would be among the data' in said
-    assert 'the output would be among the data' in error_of('stats', stored / 'inner', '--out', stored / 'inner/x.json')
+    said = error_of('stats', stored / 'inner', '--out', stored / 'inner/x.json')
+    assert 'the output would be among the data' in said
     assert sorted(os.listdir(stored)) == before
     assert 'no such folder' in error_of('evaluate', here / 'encoder.pth', '--on', f'folder:{stored}/nothing')
     for command in (('evaluate', here / 'encoder.pth', '--on', f'camvid:{stored}'),
