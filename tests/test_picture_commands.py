@@ -57,7 +57,7 @@ def test_what_the_commands_cannot_do_is_told(here, error_of, tmp_path, monkeypat
             ('reconstruct', whole, 'there are no images'),
             ('reconstruct', whole, 'none.jpg', 'none.jpg: no such image'),
             ('reconstruct', whole, photos, '--out', 'x.jpg', 'named .png'),
-            ('reconstruct', whole, photos, '--out', photos / 'x.png', 'the data are there'),
+            ('reconstruct', whole, photos, '--out', photos / 'x.png', 'the output would be among the data'),
             ('reconstruct', whole, photos / 'a.png', '--out', photos / 'a.png', 'would replace'),
             ('reconstruct', whole, photos, '--mask', 'rnadom', 'rnadom'),
             ('reconstruct', whole, photos, '--mask-ratio', '1.5', 'mask_ratio=1.5'),

@@ -199,7 +199,7 @@ def test_sheets_say_checkpoint_and_settings(here, whole, monkeypatch):
     assert 'of the visible patches around' in said[-1][1] and 'first' not in said[-1][1]
     pictures.attention_sheet(whole, photos, [0, -1], (1, 2), heads=[1])
     rows, heading = said[-1]
-    assert len(rows) == 6 and 'layers 0, 2 (of 0 to 2): what patch 1, 2 takes' in heading
+    assert len(rows) == 6 and 'layers 0, 2 (of 0 to 2): attention of patch 1, 2' in heading
     weights = whole.attention(photos, 0)[1][1, 1 + 6, 1:].view(4, 4)
     np.testing.assert_allclose(rows[2][2].values, weights)
     monkeypatch.setattr(pictures, 'MOST_WEIGHTS', 2 * 17**2 - 1)

@@ -66,13 +66,13 @@ def test_a_config_before_the_checkpoint_gives_the_same(config, trained, photogra
 def test_what_would_replace_something_is_refused(error_of, trained, photographs, tmp_path):
     checkpoint, inner = trained[0] / 'iter_6.pth', photographs / 'inner'
     for out in (inner, photographs, inner / 'out'):
-        assert 'the images are there' in error_of(PREDICT, checkpoint, inner, '--out', out)
-    assert 'the images are there' in error_of(PREDICT, checkpoint, inner / 'a.jpg', '--out', inner)
+        assert 'the output would be among the images' in error_of(PREDICT, checkpoint, inner, '--out', out)
+    assert 'the output would be among the images' in error_of(PREDICT, checkpoint, inner / 'a.jpg', '--out', inner)
     assert sorted(path.name for path in inner.iterdir()) == ['a.jpg', 'b.jpg']
     twice = error_of(PREDICT, checkpoint, photographs / 'a.jpg', inner / 'a.jpg', '--out', tmp_path / 'o')
     assert 'would be written under one name' in twice and not (tmp_path / 'o').exists()
     (tmp_path / 'file').write_text('')
-    assert 'is a file, and a folder' in error_of(PREDICT, checkpoint, inner, '--out', tmp_path / 'file')
+    assert 'is a file, and the output needs a folder' in error_of(PREDICT, checkpoint, inner, '--out', tmp_path / 'file')
 
 
 def test_what_cannot_be_predicted(error_of, trained, photographs, tmp_path):
@@ -146,7 +146,7 @@ def test_a_test_writes_nested_images_apart_and_never_over_its_data(config, train
     labels = tmp_path / 'data/annotations/validation'
     before = (labels / 'one/0.png').read_bytes()
     for option in ('--out', '--show-dir'):
-        assert 'the images are there' in error_of(*call(option, labels))
+        assert 'the output would be among the images' in error_of(*call(option, labels))
     assert (labels / 'one/0.png').read_bytes() == before
 
 
