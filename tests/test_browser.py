@@ -128,5 +128,6 @@ def test_what_takes_too_long_ends_with_a_message(chromium, here, visit, whole):
         served.seconds = 60
         page.get_by_label('Seed').fill('2')
         page.wait_for_function(f'{SHOWN} == 3')
+        page.close()  # before its server
     finally:
         blocks.close()
