@@ -116,7 +116,7 @@ def test_the_configs_of_a_checkout_are_its_own():
 def test_the_first_five_minutes_with_an_installed_package(site, tmp_path):
     """The README's commands as they are, apart from the lengths of the trainings, on one's own photographs."""
     block = re.search(r'in five minutes.*?```shell\n(.*?)```', (ROOT / 'README.md').read_text(), re.S)[1]
-    for length, shorter in (('epoch_40', 'epoch_1'), ('max_epochs=40', 'max_epochs=1'),
+    for length, shorter in (('epoch_200', 'epoch_1'), ('lr=1e-3', 'max_epochs=1'),
                             ('iter_100', 'iter_2'), ('max_iters=100', 'max_iters=2 batch_size=2')):
         assert length in block
         block = block.replace(length, shorter)

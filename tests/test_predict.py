@@ -72,7 +72,7 @@ def test_what_would_replace_something_is_refused(error_of, trained, photographs,
     twice = error_of(PREDICT, checkpoint, photographs / 'a.jpg', inner / 'a.jpg', '--out', tmp_path / 'o')
     assert 'would be written under one name' in twice and not (tmp_path / 'o').exists()
     (tmp_path / 'file').write_text('')
-    assert 'is a file, and the output needs a folder' in error_of(PREDICT, checkpoint, inner, '--out', tmp_path / 'file')
+    assert 'file is a file, and the output needs' in error_of(PREDICT, checkpoint, inner, '--out', tmp_path / 'file')
 
 
 def test_what_cannot_be_predicted(error_of, trained, photographs, tmp_path):
