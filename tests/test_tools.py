@@ -151,6 +151,10 @@ def test_processes_share_the_states_of_the_optimizer(config, trained, tmp_path):
     resumed = torch.load(tmp_path / 'resumed/iter_6.pth')
     for name, tensor in shared['state_dict'].items():
         torch.testing.assert_close(resumed['state_dict'][name], tensor, rtol=0, atol=1e-6)
+    for name, options in (('alone', ()), ('alone, as before', zero[:3])):  # one process, which shares with none
+        assert run_inside('tools/train.py', config, '--resume', tmp_path / 'zero/iter_3.pth', '--work-dir',
+                          tmp_path / name, *options) == 0
+        assert (tmp_path / name / 'iter_6.pth').is_file()
 
 
 def test_gradients_travel_in_half_precision(config, tmp_path, error_of):

@@ -42,6 +42,9 @@ def fit_to_hardware(cfg: Config, launcher: str) -> None:
         cfg.model_wrapper_cfg.setdefault('broadcast_buffers', False)
         cfg.model_wrapper_cfg.setdefault('find_unused_parameters', cfg.get('find_unused_parameters', False))
     wrapper = cfg.get('optim_wrapper', {})
+    optimizer = wrapper.get('optimizer', {})
+    if launcher == 'none' and optimizer.get('type') == 'ZeroRedundancyOptimizer' and 'optimizer_type' in optimizer:
+        optimizer.type = optimizer.pop('optimizer_type')  # there is no other process to share its states with
     device = get_device()
     if device == 'cuda':
         if wrapper.get('dtype') == 'auto':  # emulated, as on Turing, bfloat16 is slower than float32

@@ -15,7 +15,7 @@ WEIGHTS = r'model\.(?!(module\.)?(test_cfg|train_cfg|data_preprocessor)\b).+'  #
 LEFT_OUT = r'(work_dir|load_from|resume|launcher|filename|model_wrapper_cfg|visualizer|custom_imports)(\..+)?'
 # What fitting to a machine changes, and where weights come from at the start.
 OF_MACHINES = (r'(.*\.)?(norm_cfg\.type|init_cfg(\..+)?|num_workers|persistent_workers|pin_memory)|'
-               r'optim_wrapper\.(type|loss_scale|dtype)')
+               r'optim_wrapper\.(type|loss_scale|dtype|optimizer\.fused)')
 READ_BY_RUNS = ('model', 'train_dataloader', 'val_dataloader', 'train_cfg', 'val_cfg', 'optim_wrapper',
                 'auto_scale_lr', 'val_evaluator', 'default_hooks', 'custom_hooks', 'randomness', 'data_preprocessor')
 SHOWN = 8
@@ -34,7 +34,7 @@ def check_resumed(cfg: Config, path: str) -> str | None:
     text = meta_of(checkpoint).get('cfg')
     if not isinstance(text, str):
         return None
-    before, now = dict(_flat(parsed(text, path), '')), dict(_flat(cfg._cfg_dict.to_dict(), ''))
+    before, now = _settings(parsed(text, path)), _settings(cfg._cfg_dict.to_dict())
     changed = {key: (before.get(key), now.get(key)) for key in {**before, **now}
                if before.get(key) != now.get(key) and not re.fullmatch(f'{LEFT_OUT}|{OF_MACHINES}', key)}
     for key, (old, new) in changed.items():
@@ -48,6 +48,13 @@ def check_resumed(cfg: Config, path: str) -> str | None:
     lines = [f'{key}: {old!r} -> {new!r}' for key, (old, new) in sorted(read.items())[:SHOWN]]
     more = f'; and {len(read) - SHOWN} more' if len(read) > SHOWN else ''
     return f'This run differs from the one that it goes on with: {"; ".join(lines)}{more}'
+
+
+def _settings(cfg: dict) -> dict[str, Any]:
+    """Path -> value; an optimizer whose states processes share is the one that it shares."""
+    settings = dict(_flat(cfg, ''))
+    shared = settings.pop('optim_wrapper.optimizer.optimizer_type', None)
+    return settings if shared is None else {**settings, 'optim_wrapper.optimizer.type': shared}
 
 
 def _flat(node: Any, path: str) -> Iterator[tuple[str, Any]]:
