@@ -10,7 +10,6 @@ from torch import Tensor, nn
 from mae_mm import MAE, Distiller, MAEDecoder, MaskedAutoencoder
 from mae_mm.models.patches import patch_statistics, take_patches
 
-GRID = (16, 16)
 RATE, WARMUP = 1.5e-3, .05  # of AdamW, and the share of the time in which it rises
 DECODER = dict(embed_dims=128, num_layers=2, num_heads=4)
 DEEP = dict(DECODER, num_layers=8)
@@ -81,8 +80,10 @@ def crops(images: Tensor, size_px: int, smallest: float = .2) -> Tensor:
 
 
 def clock(device: torch.device) -> float:
-    if device.type == 'cuda':
-        torch.cuda.synchronize()
+    """Seconds; on a CPU those of the processor, which other work on the machine changes little."""
+    if device.type == 'cpu':
+        return time.process_time()
+    torch.cuda.synchronize()
     return time.perf_counter()
 
 
@@ -117,22 +118,22 @@ def train(model: nn.Module, images: Tensor, size_px: int, seconds: float, batch:
     return steps
 
 
-def encoder(size_px: int, width: int, **options: Any) -> MAE:
-    return MAE(img_size=size_px, patch_size=size_px // GRID[0], embed_dims=width, num_layers=12, num_heads=width // 64
-               or 1, **options)
-
-
-def trained(row: str, images: Tensor, size_px: int, seconds: float, batch: int, seed: int) -> tuple[MAE, int]:
+def trained(row: str, images: Tensor, size_px: int, patch_size: int, seconds: float, batch: int,
+            seed: int) -> tuple[MAE, int]:
     """The encoder of a row, and the number of its steps."""
+    def encoder(width: int, **options: Any) -> MAE:
+        return MAE(img_size=size_px, patch_size=patch_size, embed_dims=width, num_layers=12,
+                   num_heads=width // 64 or 1, **options)
+
     torch.manual_seed(seed)
     if row not in DISTILLED:
         options, decoder, recipe = ROWS[row]
-        model: Any = Cheaper(encoder(size_px, 192, **options), MAEDecoder(**decoder), **recipe)
+        model: Any = Cheaper(encoder(192, **options), MAEDecoder(**decoder), **recipe)
     elif row == DISTILLED[0]:
-        model, seconds = Cheaper(encoder(size_px, 96), MAEDecoder(**DECODER)), 2 * seconds
+        model, seconds = Cheaper(encoder(96), MAEDecoder(**DECODER)), 2 * seconds
     else:
-        teacher, _ = trained('MAE', images, size_px, seconds, batch, seed)
-        model = Distiller(encoder(size_px, 96), teacher, mask_ratio=.5)
+        teacher, _ = trained('MAE', images, size_px, patch_size, seconds, batch, seed)
+        model = Distiller(encoder(96), teacher, mask_ratio=.5)
         student, projections = model.backbone, model.projections
         student.init_weights()
         for projection in projections:

@@ -4,8 +4,9 @@
 
 DIR of ``--images`` holds train/CLASS and val/CLASS of images of one size, that of ``--scenes``
 {images,annotations}/{train,val}; encoders are trained on the training images of the former, or with ``--on scenes`` of
-the latter, without labels. An image's grid has 16 x 16 patches. A row ends in the middle of an epoch when its time is
-over: the learning rate follows the clock. What came out is in FILE after each row, and is not measured again.
+the latter, without labels. A row ends in the middle of an epoch when its time is over: the learning rate follows the
+clock. On a CPU, with OMP_NUM_THREADS=1, that is the processor's time, and seeds can run beside each other, each with a
+FILE of its own. What came out is in FILE after each row, and is not measured again.
 """
 import argparse
 import json
@@ -22,7 +23,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 try:
-    from recipe_rows import DISTILLED, GRID, ROWS, crops, mixed, normalised, trained
+    from recipe_rows import DISTILLED, ROWS, crops, mixed, normalised, trained
 
     from mae_mm import MAE
     from mae_mm.apis.probing import PROBES
@@ -88,7 +89,7 @@ def fine_tuned(backbone: MAE, data: Labelled, seed: int, steps: int, per_class: 
     images, labels, device = data.images[0][chosen], labels[chosen].to(data.device), data.device
     head = nn.Linear(backbone.embed_dims, data.num_classes).to(device)
     optimizer = torch.optim.AdamW([*backbone.parameters(), *head.parameters()], lr=5e-4, weight_decay=.05)
-    size_px, P = GRID[0] * backbone.patch_size, backbone.num_prefix_tokens
+    size_px, P = images.shape[3], backbone.num_prefix_tokens
 
     def logits(inputs: Tensor) -> Tensor:
         *_, last = backbone.layer_inputs(inputs)
@@ -119,7 +120,7 @@ def measured(backbone: MAE, images: Labelled, scenes: Labelled | None, seed: int
         for probe in probes:
             figures = PROBES[probe].measure(data, 0, torch.arange(len(data.images[0])), seed)  # type: ignore[arg-type]
             found |= {f'{probe} {pooling} {metric}': value for (pooling, metric), value in figures.items()}
-    return found | {'fine-tuned': fine_tuned(backbone, images, seed, tuning)}
+    return found | ({'fine-tuned': fine_tuned(backbone, images, seed, tuning)} if tuning else {})
 
 
 def read_classes(folder: Path, device: torch.device) -> Labelled:
@@ -159,8 +160,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument('--rows', nargs='+', choices=(*ROWS, *DISTILLED), default=[*ROWS, *DISTILLED], metavar='ROW')
     parser.add_argument('--seconds', type=float, required=True, help='of the training of a row')
     parser.add_argument('--seeds', nargs='+', type=int, default=[0, 1])
+    parser.add_argument('--grid', type=int, default=16, help='patches along a side')
     parser.add_argument('--batch', type=int, default=512)
-    parser.add_argument('--tuning', type=int, default=600, metavar='STEPS', help='of fine-tuning')
+    parser.add_argument('--tuning', type=int, default=600, metavar='STEPS', help='of fine-tuning; 0: none')
     parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
     parser.add_argument('--out', required=True, metavar='FILE.json')
     args = parser.parse_args(argv)
@@ -172,9 +174,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     found = json.loads(Path(args.out).read_text()) if os.path.exists(args.out) else {}
     for seed in args.seeds:
         for row in args.rows:
-            key = f'{row} | {args.images.name} | {args.on} | {args.seconds:g} s | seed {seed}'
+            key = f'{row} | {args.images.name} | {args.on} | grid {args.grid} | {args.seconds:g} s | seed {seed}'
             if key not in found:
-                backbone, steps = trained(row, source, size_px, args.seconds, args.batch, seed)
+                backbone, steps = trained(row, source, size_px, size_px // args.grid, args.seconds,
+                                          args.batch, seed)
                 found[key] = dict(steps=steps, **measured(backbone, images, scenes, seed, args.tuning))
                 AtomicBackend().put(json.dumps(found, indent=1).encode(), args.out)
             print(key, {name: round(value, 2) for name, value in found[key].items()}, flush=True)

@@ -19,6 +19,7 @@ from ..checkpoint.writing import AtomicBackend
 from ..errors import InputError
 from ..models import MAE
 from ..models.preprocessing import OfBands
+from ..progress import progress_of
 
 INPUT, OUTPUT = 'images', 'logits'
 PACKAGES = ('onnx', 'onnxscript', 'onnxruntime')
@@ -168,8 +169,16 @@ def check_target(path: str) -> None:
 @torch.no_grad()
 def export_model(model: Exportable, path: str, size: Size | None = None, dynamic: bool = False,
                  opset: int | None = None, metadata: Mapping[str, Any] | None = None,
-                 tolerance: float = TOLERANCE) -> float:
+                 tolerance: float = TOLERANCE, progress: bool = True) -> float:
     """Write a model to ``path``, if what is written computes the same on two inputs.
+
+    Args:
+        size: height and width of the images in pixels; by default the model's own.
+        dynamic: images of any multiple of the patch.
+        opset: version of the ONNX operators.
+        metadata: name -> what goes into the properties of an ONNX file, as JSON.
+        tolerance: of the outputs.
+        progress: show a bar.
 
     Returns:
         float: the largest difference from the model's own outputs.
@@ -181,14 +190,20 @@ def export_model(model: Exportable, path: str, size: Size | None = None, dynamic
     weights = sum(tensor.nbytes for tensor in model.parameters())
     if path.endswith('.onnx') and weights > ONNX_LIMIT:
         raise InputError(f'{path}: {weights / 1e9:.1f} GB of weights, and an ONNX file holds 2; export to .pt2')
-    program = trace(model, size, dynamic)
-    if path.endswith('.onnx'):
-        file = onnx_bytes(program, opset, metadata or {})
-        function = onnx_function(file)
-    else:
-        file = program_bytes(program)
-        function = program_function(file)
-    differences = [_difference(model, function, shape) for shape in check_shapes(model, size, dynamic)]
+    shapes, differences = check_shapes(model, size, dynamic), []
+    with progress_of(2 + len(shapes), progress) as bar:
+        program = trace(model, size, dynamic)
+        bar.update()
+        if path.endswith('.onnx'):
+            file = onnx_bytes(program, opset, metadata or {})
+            function = onnx_function(file)
+        else:
+            file = program_bytes(program)
+            function = program_function(file)
+        bar.update()
+        for shape in shapes:
+            differences.append(_difference(model, function, shape))
+            bar.update()
     if not max(differences) <= tolerance:  # nor NaN
         raise InputError(f'{path} is not written: its outputs differ from the model\'s by {max(differences):.1e}, '
                          f'more than {tolerance:.0e}')
