@@ -262,6 +262,7 @@ def test_mistakes_are_told_in_one_line(checkpoint, on, folders, tmp_path, error_
     assert '--probes knnn: there are knn, linear, attentive' in told('--probes', 'knnn')
     assert 'class astronaut has 7 images; use at most that many' in told('--shots', 9, '--probes', 'knn')
     assert '--shots many: all, a number' in told('--shots', 'many')
+    assert 'class astronaut has 7' in told('--shots', 9, '--out', 'late', data=on[::-1]) and not os.path.exists('late')
     assert '--seeds 0 is not a number from 1 on' in told('--seeds', 0)
     assert 'layers has layer 3, the backbone has 3 layers' in told('--layers', '0,3')
     assert '--layers some: whole numbers with commas' in told('--layers', 'some')

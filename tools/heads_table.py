@@ -3,10 +3,12 @@
     OMP_NUM_THREADS=1 python tools/heads_table.py CHECKPOINT --data CAMVID --seconds 150 --seeds 0 1 --out FILE.json
 
 CHECKPOINT is of pre-training, of any width and depth with patches of 16. A head's number of iterations follows from
-the processor time of one thread that an iteration takes, which is measured first; other work on the machine counts
-little. What came out is in FILE after each row, and is not measured again.
+the processor time of one thread that an iteration takes, which is measured once for all seeds; other work on the
+machine counts little. What came out is in FILE after each row, and is not measured again; without seeds only the times
+are measured, and copies of FILE are where other processes go on with a seed each.
 """
 import argparse
+import itertools
 import json
 import os
 import statistics
@@ -33,7 +35,7 @@ except ImportError as error:
 CONFIG = 'mae/{}_mae-tiny_1x8_256x256_400_camvid'
 HEADS = ('upernet', 'linear', 'dpt', 'segmenter', 'mask', 'mask-decoder')
 CROP, STRIDE = (128, 128), (116, 118)  # windows: twelve of an image of 360 x 480
-TIMED = 8  # iterations; the first half of them warms up
+TIMED = 40  # iterations; the first half of them warms up
 
 
 class Clock(Hook):
@@ -57,8 +59,10 @@ def options_of(head: str, backbone: Any) -> dict:
     depth, width = backbone.num_layers, backbone.embed_dims
     options: dict[str, Any] = {
         'model.backbone.arch': None, 'model.backbone.embed_dims': width, 'model.backbone.num_layers': depth,
-        'model.backbone.num_heads': backbone.layers[0].attn.num_heads, 'width': width,
+        'model.backbone.num_heads': backbone.layers[0].attn.num_heads,
         'crop_size': CROP, 'model.test_cfg.stride': STRIDE}
+    if head != 'mask':
+        options['width'] = width
     if head in ('upernet', 'mask-decoder'):
         options['model.backbone.out_indices'] = [depth * i // 12 for i in (3, 5, 7, 11)]
     if head == 'dpt':
@@ -89,25 +93,30 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument('--data', required=True, metavar='CAMVID')
     parser.add_argument('--heads', nargs='+', choices=HEADS, default=HEADS)
     parser.add_argument('--seconds', type=float, required=True, help='of processor time, of the training of a row')
-    parser.add_argument('--seeds', nargs='+', type=int, default=[0, 1])
+    parser.add_argument('--seeds', nargs='*', type=int, default=[0, 1])
     parser.add_argument('--out', required=True, metavar='FILE.json')
     args = parser.parse_args(argv)
     backbone = load(args.checkpoint).model.backbone
     found = json.loads(Path(args.out).read_text()) if os.path.exists(args.out) else {}
-    step: dict[str, float] = {}
+
+    def keep(key: str, measured: dict[str, float]) -> None:
+        found[key] = measured
+        AtomicBackend().put(json.dumps(found, indent=1).encode(), args.out)
+
     with tempfile.TemporaryDirectory() as folder:
-        for seed in args.seeds:
-            for head in args.heads:
-                options = {**options_of(head, backbone), 'data_root': args.data, 'randomness.seed': seed}
-                for start, checkpoint in (('pre-trained', args.checkpoint), ('from scratch', None)):
-                    key = f'{head} | {start} | {args.seconds:g} s | seed {seed}'
-                    if key not in found:
-                        if head not in step:
-                            step[head] = trained(head, options, TIMED, f'{folder}/timed_{head}')[1].median('train')
-                        found[key] = row(head, {**options, 'checkpoint': checkpoint},
-                                         max(round(args.seconds / step[head]), 4), f'{folder}/{len(found)}')
-                        AtomicBackend().put(json.dumps(found, indent=1).encode(), args.out)
-                    print(key, {name: round(value, 3) for name, value in found[key].items()}, flush=True)
+        options = {head: {**options_of(head, backbone), 'data_root': args.data} for head in args.heads}
+        for head in args.heads:
+            if head not in found:
+                clock = trained(head, options[head], TIMED, f'{folder}/{head}')[1]
+                keep(head, dict(step_seconds=clock.median('train')))
+        for seed, head in itertools.product(args.seeds, args.heads):
+            max_iters = max(round(args.seconds / found[head]['step_seconds']), 4)
+            for start, checkpoint in (('pre-trained', args.checkpoint), ('from scratch', None)):
+                key = f'{head} | {start} | {args.seconds:g} s | seed {seed}'
+                if key not in found:
+                    more = {'randomness.seed': seed, 'checkpoint': checkpoint}
+                    keep(key, row(head, {**options[head], **more}, max_iters, f'{folder}/{len(found)}'))
+                print(key, {name: round(value, 3) for name, value in found[key].items()}, flush=True)
 
 
 def row(head: str, options: dict, max_iters: int, work_dir: str) -> dict[str, float]:

@@ -44,11 +44,11 @@ class Labelled:
         self.device = train[0].device
         if scenes:
             self.train_maps, self.test_maps = train[1], test[1]
-            self.groups = torch.zeros(len(train[0]), dtype=torch.long)
+            groups = torch.zeros(len(train[0]), dtype=torch.long)
         else:
             self.labels = (train[1].to(self.device), test[1].to(self.device))
-            self.groups = train[1].cpu()
-        self.data = argparse.Namespace(train=train[0], test=test[0])
+            groups = train[1].cpu()
+        self.data = argparse.Namespace(train=train[0], test=test[0], groups=groups)
 
     def encode(self, backbone: MAE) -> None:
         """Have the last layer's tokens of all images, normalised."""

@@ -112,6 +112,11 @@ class Evaluation:
                 names = Counter(data.name for data in of_bands[kind])
                 for data in of_bands[kind]:
                     data.name = data.name if names[data.name] == 1 else data.source
+            for data in of_bands[kind]:  # before anything is computed
+                encoder.check_size(self._size(encoder, data))
+                self._places(encoder)
+                for few in self.shots:
+                    shots.draw(data.groups, few, 0, data.group_names)
             for data in of_bands[kind]:
                 rows += self._measure(encoder, data, results)
         if self.pictures:
@@ -139,18 +144,20 @@ class Evaluation:
         longer = max(1, round(max(height, width) * scale / p)) * p
         return (short, longer) if height <= width else (longer, short)
 
+    def _places(self, encoder: FrozenEncoder) -> Sequence[int]:
+        """The layers, from 0."""
+        depth = encoder.backbone.num_layers
+        named = dict(all=range(depth), last=[depth - 1])
+        return named[self.layers] if isinstance(self.layers, str) else layer_places(list(self.layers), depth)
+
     def _measure(self, encoder: FrozenEncoder, data: LabelledSet, results: Results) -> list[dict[str, Any]]:
         """All rows of an encoder and a set."""
         size = self._size(encoder, data)
         grid = encoder.check_size(size)
         data.fit(size)
-        depth = encoder.backbone.num_layers
-        named = dict(all=range(depth), last=[depth - 1])
-        layers = named[self.layers] if isinstance(self.layers, str) else layer_places(list(self.layers), depth)
+        layers = self._places(encoder)
         entries = [self._entry(encoder, part, size) for part in (data.train, data.test)]
         features = Features(data, (entries[0], entries[1]), grid, encoder.device)
-        for few in self.shots:  # before anything is computed
-            shots.draw(features.groups, few, 0, features.group_names)
         facts = [VERSION, [entry.facts for entry in entries], data.train.label_digest, data.test.label_digest]
         told = dict(weights=encoder.digest[:8], size=f'{size[0]}x{size[1]}', norm=self.norm)
         jobs = [Job(digest([*facts, name, PROBES[name].settings, layer, few]), encoder.source, told, data, name, layer,

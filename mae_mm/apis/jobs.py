@@ -45,7 +45,7 @@ class Job:
             found[row['pooling'], row['metric']] = dict(row['values'])
         count = 0
         for seed in self.missing(results):
-            chosen = shots.draw(features.groups, self.shots, seed, features.group_names)
+            chosen = shots.draw(features.data.groups, self.shots, seed, features.data.group_names)
             count = len(chosen)
             for name, figure in PROBES[self.probe].measure(features, self.layer, chosen, seed).items():
                 found.setdefault(name, {})[str(seed)] = figure

@@ -1,6 +1,6 @@
 """The probes by name: what each reads of the cached features, and what it measures, in percent."""
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -34,16 +34,6 @@ class Features:
     @functools.cached_property
     def labels(self) -> tuple[Tensor, Tensor]:
         return self.data.train.labels().to(self.device), self.data.test.labels().to(self.device)
-
-    @functools.cached_property
-    def groups(self) -> Tensor:
-        """``(N,)`` on the CPU: what few-shot draws so many of; of scenes all training images are one group."""
-        return self.labels[0].cpu() if self.data.labels == CLASSES else torch.zeros(
-            len(self.data.train), dtype=torch.long)
-
-    @property
-    def group_names(self) -> Sequence[str]:
-        return self.data.classes if self.data.labels == CLASSES else ()
 
     @functools.cached_property
     def shares(self) -> Tensor:
@@ -99,7 +89,7 @@ def knn(features: Features, layer: int, chosen: Tensor, seed: int) -> Found:
 def linear_probe(features: Features, layer: int, chosen: Tensor, seed: int) -> Found:
     labels = features.labels[0][chosen]
     targets = F.one_hot(labels, features.num_classes).float()
-    fitting, choosing = shots.split(features.groups[chosen], seed)
+    fitting, choosing = shots.split(features.data.groups[chosen], seed)
 
     def score(logits: Tensor) -> Tensor:
         return (logits.argmax(dim=0) == labels[choosing]).float().mean(dim=1)

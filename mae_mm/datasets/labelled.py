@@ -179,6 +179,15 @@ class LabelledSet:
         self.train, self.test = (LabelledImages(dataset, whole, bands or {}) for dataset in datasets)
         self.classes: Sequence[str] = datasets[0].metainfo['classes']
 
+    @functools.cached_property
+    def groups(self) -> Tensor:
+        """``(N,)``: what few-shot draws so many of; of scenes all training images are one group."""
+        return self.train.labels() if self.labels == CLASSES else torch.zeros(len(self.train), dtype=torch.long)
+
+    @property
+    def group_names(self) -> Sequence[str]:
+        return self.classes if self.labels == CLASSES else ()
+
     def fit(self, size_px: tuple[int, int]) -> None:
         """Have all images of one size."""
         self.train.size_px = self.test.size_px = size_px

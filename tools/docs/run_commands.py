@@ -55,6 +55,7 @@ OF_PAGE = {
 OF_COMMAND = {  # the last that matches
     r'\bmae/\w': {'DIR': 'SCENES'}, 'test mae/|--bias': {'CHECKPOINT': 'segmentor.pth'},
     'test finetune/': {'CHECKPOINT': 'classifier.pth'}, '_cifar': {'DIR': 'SMALL'}, '_camvid': {'DIR': 'CAMVID'}}
+NEW_FOLDER = {'README.md': 'lr=1e-3', 'configs/pretrain/README.md': 'norm_pix=False'}  # where a page starts again
 SHORTER = {
     r' \.\.\.': '', r'(?<=/)epoch_(\d+|\{[\d,]+\})': 'epoch_1', r'(?<=/)iter_\d+': 'iter_2',
     r'\bmax_epochs=\d+': 'max_epochs=1', r'\bmax_iters=\d+': 'max_iters=2',
@@ -125,7 +126,7 @@ def make_data(folder: Path) -> None:
         else:
             cv2.imwrite(str(path), crop)
 
-    for i in range(12):
+    for i in range(15):
         for name in photos:
             write(folder / f'CLASSES/{name}/{i:02d}.jpg', photo=name)
             write(folder / f'FIELDS/{name}/{i:02d}.tif', photo=name)
@@ -204,6 +205,9 @@ def main(argv: Sequence[str] | None = None) -> bool:
                 continue
             shutil.copytree(root / 'given', folder, symlinks=True)
             for command in filter(lambda command: not reason_against(command), commands):
+                if page in NEW_FOLDER and NEW_FOLDER[page] in command:
+                    folder = folder.with_name(f'{folder.name}-2')
+                    shutil.copytree(root / 'given', folder, symlinks=True)
                 shorter, start = small(command, page), time.monotonic()
                 output = run(shorter, folder)
                 failed += bool(output)
