@@ -44,7 +44,7 @@ WORDS = {
     'CHECKPOINT': 'pretrained.pth', 'DIR': 'CLASSES', 'FINETUNED': 'classifier.pth', 'IMAGE_OR_FOLDER': 'NEW_IMAGES',
     'IMAGES': 'PHOTOS', 'SRC': 'pretrained.pth', 'HEIGHT WIDTH': '4 4', 'FILE': 'pretrained.pth',
     'statistics=FILE': 'statistics=work_dirs/stats/FIELDS.json', 'RGB.pth': 'pretrained.pth',
-    'encoder.pth': 'pretrained.pth', 'train ...': 'train pretrain/mae_vit_folder',
+    'encoder.pth': 'pretrained.pth',
     'camvid:DIR': 'camvid:SCENES', 'FILE.npz': 'features.npz'}
 OF_PAGE = {
     'configs/finetune/README.md': {'CONFIG': 'finetune/vit_folder'},
@@ -55,7 +55,9 @@ OF_PAGE = {
 OF_COMMAND = {  # the last that matches
     r'\bmae/\w': {'DIR': 'SCENES'}, 'test mae/|--bias': {'CHECKPOINT': 'segmentor.pth'},
     'test finetune/': {'CHECKPOINT': 'classifier.pth'}, '_cifar': {'DIR': 'SMALL'}, '_camvid': {'DIR': 'CAMVID'}}
-NEW_FOLDER = {'README.md': 'lr=1e-3', 'configs/pretrain/README.md': 'norm_pix=False'}  # where a page starts again
+NEW_FOLDER = {  # where a page starts again
+    'README.md': 'lr=1e-3', 'configs/pretrain/README.md': 'norm_pix=False', 'docs/own_data.md': 'stats CLASSES',
+    'docs/shards.md': 'index TARS'}
 SHORTER = {
     r' \.\.\.': '', r'(?<=/)epoch_(\d+|\{[\d,]+\})': 'epoch_1', r'(?<=/)iter_\d+': 'iter_2',
     r'\bmax_epochs=\d+': 'max_epochs=1', r'\bmax_iters=\d+': 'max_iters=2',
@@ -139,7 +141,7 @@ def make_data(folder: Path) -> None:
                                     ('CAMVID/images/train', 'CAMVID/annotations/train', 288),
                                     ('CAMVID/images/val', 'CAMVID/annotations/val', 288)):
         (folder / labels).mkdir(parents=True)
-        for i in range(10):
+        for i in range(20):
             write(folder / images / f'{i}.jpg', side_px)
             cv2.imwrite(str(folder / labels / f'{i}.png'), rng.integers(3, size=(4, 4), dtype=np.uint8)
                         .repeat(side_px // 4, 0).repeat(side_px // 4, 1))
