@@ -1,6 +1,7 @@
 # make demo   pre-train a tiny model on two CPU cores, fine-tune it and the same from scratch, test both and draw
 # make test   everything that must pass
 # make docs   the documents as a site, build/docs; whatever leads nowhere is an error
+# make browser   the page in a real browser, with the system's Chromium
 # make check  ruff, mypy and codespell alone
 # make cifar-table CIFAR=DIR   pre-train on CIFAR-10, then a table of the ways to use the encoder
 # JOBS=2      how many tests run at a time
@@ -12,6 +13,7 @@ PY := .venv/bin/python
 INSTALLED := .venv/.installed
 DEMO := work_dirs/demo
 DOCS := build/docs-packages
+BROWSER := build/browser-packages
 DEMO_PRETRAIN := configs/demo/mae-tiny_64x64_digits.py
 DEMO_CONFIG := configs/demo/upernet_mae-tiny_64x64_digits.py
 
@@ -19,7 +21,7 @@ CIFAR ?= data/cifar10
 CIFAR_WORK := work_dirs/cifar
 CIFAR_PRETRAIN := configs/pretrain/mae_vit-tiny-p4_1xb64-coslr-30e_cifar10.py
 
-.PHONY: demo test cifar-table check docs install
+.PHONY: demo test browser cifar-table check docs install
 
 install: $(INSTALLED)
 
@@ -66,6 +68,17 @@ docs: $(DOCS)/.installed
 	$(PY) tools/docs/imports.py
 	NO_MKDOCS_2_WARNING=1 PYTHONPATH=$(DOCS) $(PY) -m mkdocs build --quiet --strict
 	@echo "the documents: build/docs/index.html"
+
+# Apart from .venv too: Gradio needs an older Pillow.
+$(BROWSER)/.installed: requirements/browser.txt requirements/constraints.txt $(INSTALLED)
+	mkdir -p build
+	grep -vi '^pillow=' requirements/constraints.txt > build/browser-constraints.txt
+	$(PY) -m pip install --disable-pip-version-check --quiet --upgrade --target $(BROWSER) -r requirements/browser.txt \
+		-c build/browser-constraints.txt
+	touch $@
+
+browser: $(BROWSER)/.installed
+	OMP_NUM_THREADS=1 PYTHONPATH=$(BROWSER) $(PY) -m pytest tests/test_browser.py tests/test_page.py
 
 test: check
 	OMP_NUM_THREADS=1 $(PY) -m pytest -n $(JOBS) --dist loadfile

@@ -56,8 +56,7 @@ OF_COMMAND = {  # the last that matches
     r'\bmae/\w': {'DIR': 'SCENES'}, 'test mae/|--bias': {'CHECKPOINT': 'segmentor.pth'},
     'test finetune/': {'CHECKPOINT': 'classifier.pth'}, '_cifar': {'DIR': 'SMALL'}, '_camvid': {'DIR': 'CAMVID'}}
 NEW_FOLDER = {  # where a page starts again
-    'README.md': 'lr=1e-3', 'configs/pretrain/README.md': 'norm_pix=False', 'docs/own_data.md': 'stats CLASSES',
-    'docs/shards.md': 'index TARS'}
+    'README.md': 'lr=1e-3', 'configs/pretrain/README.md': 'norm_pix=False', 'docs/own_data.md': 'stats CLASSES'}
 SHORTER = {
     r' \.\.\.': '', r'(?<=/)epoch_(\d+|\{[\d,]+\})': 'epoch_1', r'(?<=/)iter_\d+': 'iter_2',
     r'\bmax_epochs=\d+': 'max_epochs=1', r'\bmax_iters=\d+': 'max_iters=2',
