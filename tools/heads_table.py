@@ -10,6 +10,7 @@ are measured, and copies of FILE are where other processes go on with a seed eac
 import argparse
 import itertools
 import json
+import math
 import os
 import statistics
 import tempfile
@@ -67,6 +68,8 @@ def options_of(head: str, backbone: Any) -> dict:
         options['model.backbone.out_indices'] = [depth * i // 12 for i in (3, 5, 7, 11)]
     if head == 'dpt':
         options['model.backbone.out_indices'] = [depth * i // 4 - 1 for i in (1, 2, 3, 4)]
+    if head.startswith('mask'):
+        options['model.decode_head.num_points'] = math.prod(CROP) // 16  # as many of the pixels as in the configs
     if head in ('segmenter', 'mask-decoder'):
         key = 'model.decode_head.decoder.num_heads' if head == 'mask-decoder' else 'model.decode_head.num_heads'
         options[key] = max(width // 64, 1)
