@@ -15,7 +15,7 @@ DEMO := work_dirs/demo
 DOCS := build/docs-packages
 BROWSER := build/browser-packages
 DEMO_PRETRAIN := configs/demo/mae-tiny_64x64_digits.py
-DEMO_CONFIG := configs/demo/linear_mae-tiny_64x64_digits.py
+DEMO_CONFIG := configs/demo/upernet_mae-tiny_64x64_digits.py
 
 CIFAR ?= data/cifar10
 CIFAR_WORK := work_dirs/cifar

@@ -154,7 +154,7 @@ def test_the_concatenated_map_does_not_exist():
 
 
 def test_upernet_configs_have_it():
-    model = Config.fromfile(str(ROOT / 'configs/mae/upernet_mae-tiny_1x8_256x256_400_camvid.py')).model
+    model = Config.fromfile(str(ROOT / 'configs/demo/upernet_mae-tiny_64x64_digits.py')).model
     init_default_scope('mmseg')
     segmentor = MODELS.build(model)
     assert type(segmentor.decode_head).__module__.startswith('mae_mm.models.heads.')

@@ -1,4 +1,4 @@
-"""The demo: a tiny MAE with a linear head learns to find and read digits from 200 labelled scenes, on two CPU cores.
+"""The demo: a tiny UPerNet-MAE that learns to find and read digits from 200 labelled scenes, on two CPU cores.
 
     make demo    # from an encoder that was pre-trained on 4,000 scenes without labels, and from scratch
 """
@@ -10,22 +10,20 @@ start = dict(init_cfg=dict(type='Pretrained', checkpoint=checkpoint)) if checkpo
 num_classes = _base_.num_classes
 width = 96
 # Four fifths of the pixels are background: it weighs a tenth, or the model is content with finding nothing.
-loss = dict(type='CrossEntropyLoss', class_weight=[0.1] + [1.0] * 10)
+loss = dict(class_weight=[0.1] + [1.0] * 10)
 model = dict(
     data_preprocessor=dict(size=(side_px, side_px)),
     backbone=dict(
-        img_size=side_px, patch_size=8, embed_dims=width, num_layers=4, num_heads=4, out_indices=[-1],
-        rel_pos_bias=False, final_norm=True, drop_path_rate=0., **start),
-    neck=None,
-    decode_head=dict(
-        _delete_=True, type='mae_mm.LinearHead', in_channels=width, num_classes=num_classes, norm_cfg=_base_.norm_cfg,
-        loss_decode=loss),
-    auxiliary_head=None)
+        img_size=side_px, patch_size=8, embed_dims=width, num_layers=4, num_heads=4, out_indices=[0, 1, 2, 3],
+        drop_path_rate=0., **start),
+    neck=dict(embed_dim=width, rescales=[2, 1, 0.5, 0.25]),
+    decode_head=dict(in_channels=[width] * 4, channels=32, num_classes=num_classes, loss_decode=loss),
+    auxiliary_head=dict(in_channels=width, channels=32, num_classes=num_classes, loss_decode=loss))
 
 num_labelled = 200
 train_dataloader = dict(dataset=dict(indices=num_labelled))
 
-max_iters = 700
+max_iters = 450
 warmup_iters = max(min(30, max_iters // 4), 1)
 lr = 2e-3
 optim_wrapper = dict(
