@@ -1,6 +1,8 @@
 """Patches at a higher resolution, for masks."""
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 
 class Upscale(nn.Module):
@@ -22,6 +24,12 @@ class Upscale(nn.Module):
         assert bias is not None
         weight = self.conv1.weight.permute(2, 3, 1, 0).reshape(4 * C, C)  # of a patch's four pixels
         pixels = F.linear(maps, weight, bias.repeat(4)).view(-1, h, w, 2, 2, C)
-        pixels = F.gelu(pixels.transpose(2, 3).reshape(-1, 2 * h, 2 * w, C))
-        mixed = self.conv2(pixels.permute(0, 3, 1, 2))
+        pixels = pixels.transpose(2, 3).reshape(-1, 2 * h, 2 * w, C)
+        if torch.is_grad_enabled():  # GELU's output, as large as all others here, is computed again
+            mixed = checkpoint(self._mix, pixels, use_reentrant=False, preserve_rng_state=False)
+        else:
+            mixed = self._mix(pixels)
         return self.norm(mixed.permute(0, 2, 3, 1))
+
+    def _mix(self, pixels: Tensor) -> Tensor:
+        return self.conv2(F.gelu(pixels).permute(0, 3, 1, 2))
