@@ -21,8 +21,8 @@ SHOWN = ("[...document.querySelectorAll('[role=tabpanel] .image-container img')]
 
 @pytest.fixture(scope='module')
 def chromium():
-    pytest.importorskip('gradio')
-    playwright = pytest.importorskip('playwright.sync_api')
+    pytest.importorskip('gradio', reason='needs Gradio: make browser')
+    playwright = pytest.importorskip('playwright.sync_api', reason='needs Playwright: make browser')
     if CHROMIUM is None:
         pytest.skip('there is no Chromium')
     with playwright.sync_playwright() as started:

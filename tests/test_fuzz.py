@@ -70,6 +70,6 @@ def test_the_same_seed_makes_the_same_files_and_a_failure_is_kept(fuzz, tmp_path
 
 
 def test_atheris_chooses_the_changes(tmp_path):
-    pytest.importorskip('atheris')
+    pytest.importorskip('atheris', reason='needs atheris, a fuzzer: pip install atheris')
     printed = run_tool(TOOL, '--guided', '--seconds', 3, '--out', tmp_path)
     assert 'guided .pth' in printed and not list(tmp_path.iterdir())

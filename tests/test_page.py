@@ -208,7 +208,7 @@ def test_a_port_that_is_none_is_refused_before_anything_is_loaded(error_of, port
 
 
 def test_the_blocks_are_built_where_gradio_is_installed(page, photo, whole):
-    pytest.importorskip('gradio')
+    pytest.importorskip('gradio', reason='needs Gradio: make browser')
     one, two = (blocks_of(Page(models), [photo]) for models in (page.models, {'whole': whole, 'other': whole}))
     assert one.title == 'mae_mm' and len(one.fns) > 8
     labels = [{block.label for block in blocks.blocks.values() if hasattr(block, 'label')} for blocks in (one, two)]
