@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from mmengine.logging import print_log
 from mmengine.utils import ProgressBar
 
+LARGE_BYTES = 10**9
 
 @contextlib.contextmanager
 def progress_of(count: int, shown: bool = True) -> Iterator[ProgressBar]:
@@ -19,6 +20,13 @@ def progress_of(count: int, shown: bool = True) -> Iterator[ProgressBar]:
         yield bar
     finally:
         stream.write('\n')
+
+
+def tell_reading(path: str) -> None:
+    """Say on the standard error that a file is read, if it is so large that it takes a while."""
+    size = os.path.getsize(path)
+    if size > LARGE_BYTES and int(os.environ.get('RANK', 0)) == 0:
+        sys.stderr.write(f'reading {path}, {size / 1e9:.1f} GB\n')
 
 
 def tell(message: str, level: int = logging.INFO) -> None:

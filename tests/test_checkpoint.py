@@ -13,6 +13,7 @@ import pytest
 import torch
 from mmengine.logging import HistoryBuffer
 
+from mae_mm import progress
 from mae_mm.checkpoint import AtomicBackend, convert, load_into, load_weights, loading, read_checkpoint, recognise
 from mae_mm.checkpoint.loading import encoder_of
 from mae_mm.checkpoint.writing import from_plain, to_plain
@@ -148,6 +149,16 @@ def test_training_starts_from_a_pretraining_file_that_cannot_be_tested(config, t
     capsys.readouterr()
     assert run_inside('tools/test.py', config, tmp_path / 'mae.pth', *options, 'train_cfg.max_iters=1') == 2
     assert 'mae.pth does not fit the model: missing: backbone.' in capsys.readouterr().err
+
+
+def test_a_large_file_is_named_before_it_is_read(tmp_path, monkeypatch, capsys):
+    path = tmp_path / 'encoder.pth'
+    torch.save(MAE(**SIZES).state_dict(), path)
+    read_checkpoint(str(path))
+    assert capsys.readouterr() == ('', '')
+    monkeypatch.setattr(progress, 'LARGE_BYTES', 1000)
+    read_checkpoint(str(path))
+    assert capsys.readouterr() == ('', f'reading {path}, 0.0 GB\n')
 
 
 def test_unknown_formats_are_refused(tmp_path):

@@ -6,6 +6,7 @@ import torch.nn.functional as F
 from mae_mm.checkpoint import load_into, load_weights
 from mae_mm.checkpoint.loading import encoder_of
 from mae_mm.engine.compiling import compile_model
+from mae_mm.evaluation.encoding import encode
 from mae_mm.models import MAE, Distiller
 
 from . import own_data
@@ -81,6 +82,16 @@ def test_a_student_learns_its_teacher():
         optimizer.step()
         losses.append(loss.item())
     assert losses[-1] < .5 * losses[0]
+
+
+def test_what_nothing_reads_is_not_computed():
+    model = distiller(layers=[1, 0])
+    model.teacher.layers[2].forward = None
+    assert torch.isfinite(model.loss(torch.randn(2, 3, 32, 48))['loss'])
+    with torch.no_grad():
+        assert encode(model.teacher, torch.randn(2, 3, 32, 48), ['patches-01']).keys() == {'patches-01'}
+    with pytest.raises(TypeError):
+        model.teacher.get_intermediate_layers(torch.randn(2, 3, 32, 48))
 
 
 def test_a_compiled_loss_is_the_same():

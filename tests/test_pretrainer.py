@@ -3,6 +3,7 @@ import json
 
 import pytest
 import torch
+from mmengine.logging import MMLogger
 from mmengine.registry import init_default_scope
 from mmpretrain.registry import MODELS
 
@@ -127,6 +128,14 @@ def test_initial_weights_are_the_official_ones():
     weight = state['decoder.pred.weight']
     assert bound * .99 < weight.abs().max() <= bound and not state['decoder.pred.bias'].any()
     assert .01 < state['decoder.mask_token'].std() < .03
+
+
+def test_initialisation_tells_of_each_parameter_in_a_runs_log_file_alone(tmp_path, capfd):
+    MAE(arch='tiny', img_size=32).init_weights()
+    assert capfd.readouterr() == ('', '')
+    MMLogger.get_instance('run', log_file=str(tmp_path / 'run.log'))
+    MAE(arch='tiny', img_size=32).init_weights()
+    assert 'layers.11.ffn.layers.1.bias - torch.Size([192])' in (tmp_path / 'run.log').read_text()
 
 
 @pytest.mark.parametrize('norm_pix', [True, False])

@@ -18,6 +18,7 @@ from torch.serialization import safe_globals
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from ..errors import InputError, listed
+from ..progress import tell_reading
 from .download import HASH_SUFFIX, download, file_hash
 from .huggingface import read_config, read_safetensors, weights_of_folder
 from .scanning import Hostile, scan
@@ -132,6 +133,7 @@ def _check_hash(path: str) -> None:
 
 
 def _read_file(path: str, trust: bool) -> Any:
+    tell_reading(path)
     _check_hash(path)
     if path.endswith('.safetensors'):
         checkpoint = read_safetensors(path)

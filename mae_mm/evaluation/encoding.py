@@ -45,6 +45,8 @@ def encode(backbone: Any, images: Tensor, columns: Collection[str], norm: bool =
         patches = tokens[:, backbone.num_prefix_tokens:]
         if column_of(place - 1) in columns:
             found[column_of(place - 1)] = patches.half()
+        if found.keys() == set(columns):  # the layers after these are not run
+            break
         if POOLED in columns:
             pooled.append(torch.stack([patches.mean(dim=1), tokens[:, :backbone.num_cls_tokens].mean(dim=1)], dim=1))
     if POOLED in columns:

@@ -74,6 +74,11 @@ class LayerAccess:
             tokens = self._layer(i, tokens, bias)
             yield tokens
 
+    def layer_outputs(self, images: Tensor, places: Sequence[int]) -> dict[int, Tensor]:
+        """``(B, N, C)`` of each of these layers, counted from 0; those after the deepest of them are not run."""
+        run = itertools.islice(self.layer_inputs(images), 1, max(places) + 2)
+        return {i: tokens for i, tokens in enumerate(run) if i in places}
+
     def visible_layers(self, images: Tensor, ids_keep: Tensor) -> Iterator[Tensor]:
         """``(B, P + n, C)``: what each layer makes of the prefix and of some patches alone; see :meth:`MAE.encode`."""
         tokens = self._embed_visible(images, ids_keep)
@@ -99,12 +104,9 @@ class LayerAccess:
         depth = self.num_layers
         places = list(range(depth - n, depth)) if isinstance(n, int) else layer_places(n, depth)
         grid = self.grid_of(*images.shape[2:])
-        found = {}
-        for i, tokens in enumerate(self.layer_inputs(images)):
-            if i - 1 in places:
-                found[i - 1] = self.ln1(tokens) if norm else tokens
+        found = self.layer_outputs(images, places)
         results = []
-        for tokens in (found[place] for place in places):
+        for tokens in (self.ln1(found[place]) if norm else found[place] for place in places):
             patches = tokens[:, self.num_prefix_tokens:]
             if reshape:
                 patches = patches.transpose(1, 2).unflatten(2, grid).contiguous()

@@ -86,9 +86,9 @@ class Distiller(MaskedModel):
         rows = ids_keep + P
         if (P, teacher.num_cls_tokens) == (self.backbone.num_prefix_tokens, self.backbone.num_cls_tokens):
             rows = torch.cat([torch.arange(P, device=rows.device).expand(len(rows), -1), rows], dim=1)
-        found = {i - 1: torch.take_along_dim(tokens, rows[..., None], dim=1)
-                 for i, tokens in enumerate(teacher.layer_inputs(images)) if i - 1 in self.layers}
-        return [F.layer_norm(found[i].float(), found[i].shape[-1:]) for i in self.layers]
+        found = teacher.layer_outputs(images, self.layers)
+        seen = [torch.take_along_dim(found[i], rows[..., None], dim=1).float() for i in self.layers]
+        return [F.layer_norm(tokens, tokens.shape[-1:]) for tokens in seen]
 
     def init_weights(self) -> None:
         initialise_linear(self.projections)

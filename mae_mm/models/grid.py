@@ -3,7 +3,7 @@ import logging
 from typing import Any
 
 import torch
-from mmengine.logging import print_log
+from mmengine.logging import MMLogger, print_log
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
@@ -15,7 +15,15 @@ from .position import Grid
 BIAS_TABLE = 'attn.relative_position_bias_table'
 
 
-class OnGrid(BaseModule):
+class QuietlyInitialised:
+    """What a module of mmengine tells of its initialisation, lines of each parameter: to a run's log file alone."""
+
+    def _dump_init_info(self) -> None:
+        if any(isinstance(handler, logging.FileHandler) for handler in MMLogger.get_current_instance().handlers):
+            super()._dump_init_info()  # type: ignore[misc]
+
+
+class OnGrid(QuietlyInitialised, BaseModule):
     """A module with a ``pos_embed``, and perhaps relative position bias tables, for the patches of its ``grid``."""
     grid: Grid
     pos_embed: nn.Parameter  # 1 T+h*w C: registers have no positions

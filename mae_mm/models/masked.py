@@ -11,12 +11,12 @@ from mmengine.structures import BaseDataElement
 from torch import Tensor, nn
 
 from ..errors import InputError
-from .grid import refuse_other_names
+from .grid import QuietlyInitialised, refuse_other_names
 from .masking import checked_block, draw_order, num_visible, order_of_sample
 from .vit import MAE
 
 
-class MaskedModel(BaseModel):
+class MaskedModel(QuietlyInitialised, BaseModel):
     """An encoder that sees the visible patches, and losses of what it makes of them.
 
     Args:
