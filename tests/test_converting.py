@@ -28,8 +28,8 @@ def test_numbers_that_cannot_be_are_refused_by_name(options, says, tmp_path, err
     torch.save(official.mae_weights(), tmp_path / 'a.pth')
     assert says in error_of('convert', tmp_path / 'a.pth', tmp_path / 'dst', '--to', 'huggingface', *options)
     if 'give' not in says and 'effect' not in says:
-        assert says in error_of('convert', tmp_path / 'a.pth', tmp_path / 'dst', '--whole', *options)
-    assert not (tmp_path / 'dst').exists()
+        assert says in error_of('convert', tmp_path / 'a.pth', tmp_path / 'dst.pth', '--whole', *options)
+    assert not list(tmp_path.glob('dst*'))
 
 
 @pytest.mark.parametrize('options, says', [
@@ -46,9 +46,11 @@ def test_what_contradicts_the_file_is_refused(options, says, tmp_path, error_of)
 def test_options_without_effect_are_refused(option, tmp_path, error_of):
     torch.save(official.mae_weights('norm'), tmp_path / 'a.pth')
     assert f'{option[0]} has no effect with --to timm' in error_of(
-        'convert', tmp_path / 'a.pth', tmp_path / 'dst', '--to', 'timm', *option)
+        'convert', tmp_path / 'a.pth', tmp_path / 'dst.pth', '--to', 'timm', *option)
     if option[0] in ('--norm-pix', '--decoder-num-heads'):
-        said = error_of('convert', tmp_path / 'a.pth', tmp_path / 'dst', *option)
+        said = error_of('convert', tmp_path / 'a.pth', tmp_path / 'dst.pth', *option)
+        assert f'{option[0]} is of the decoder, which only --whole writes' in said
+        said = error_of('convert', tmp_path / 'a.pth', tmp_path / 'dst.pth', '--whole', *option)
         assert f'{option[0]}: there is no decoder' in said
 
 

@@ -52,7 +52,7 @@ def test_an_activation_that_is_not_computed_is_refused_by_name(name, tmp_path, c
     with pytest.raises(InputError, match=f'hidden_act={name}, an activation that these models do not compute'):
         load_weights(str(folder))
     capsys.readouterr()  # transformers' progress
-    for args in (('inspect', folder), ('convert', folder, tmp_path / 'dst')):
+    for args in (('inspect', folder), ('convert', folder, tmp_path / 'dst.pth')):
         assert run_inside(*args) == 2 and capsys.readouterr().err.count('\n') == 1
     load_weights(str(changed(folder, hidden_act='gelu_python')))
 
@@ -107,7 +107,7 @@ def test_what_a_decoder_predicts_is_compared_where_the_file_decides(tmp_path):
     weights = load_weights(str(tmp_path / 'a.safetensors'))
     assert weights._metadata[''] == dict(norm_pix=False)
     load_into(pretrainer(norm_pix=False), weights, 'a')
-    with pytest.raises(InputError, match='predicts unnormalised patches, and .* normalised ones; set norm_pix=False'):
+    with pytest.raises(InputError, match='predicts unnormalised patches, and .* normalised ones; set model.norm_pix=False'):
         load_into(pretrainer(), weights, 'a')
     start_from(pretrainer(), weights, 'a')  # training may predict something else from here on
 

@@ -33,11 +33,12 @@ def own_config(loaded: Any, source: str) -> Config:
 def _config_of(model: Description, source: str) -> Config:
     config = 'give the config of its model before it'
     if model.backbone.num_heads is None or model.decoder and model.decoder.num_heads is None:
+        parts = '--whole --num-heads N --decoder-num-heads M' if model.decoder else '--num-heads N'
         raise InputError(f'{source} holds no config, and does not store the number of attention heads; {config}, or '
-                         '`mae-mm convert --whole --num-heads N --decoder-num-heads M`')
+                         f'`mae-mm convert FILE NEW.pth {parts}`')
     if model.backbone.grid is None:
         raise InputError(f'{source} holds no config, and does not store the shape of its grid; {config}, or `mae-mm '
-                         'convert --whole --grid HEIGHT WIDTH`')
+                         f'convert FILE NEW.pth {"--whole " if model.decoder else ""}--grid HEIGHT WIDTH`')
     if model.in_channels != 3:
         raise InputError(f'{source} holds no config, and is for {model.in_channels} bands, whose statistics it does '
                          f'not store; {config}')

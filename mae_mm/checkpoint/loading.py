@@ -183,14 +183,15 @@ def _check_target(model: nn.Module, told: bool | None) -> None:
     own = getattr(model, 'norm_pix', None)
     if None not in (told, own) and told != own:
         raise InputError(f'the decoder in the file predicts {"" if told else "un"}normalised patches, and the '
-                         f'model\'s {"" if own else "un"}normalised ones; set norm_pix={told}')
+                         f'model\'s {"" if own else "un"}normalised ones; set model.norm_pix={told}')
 
 
 def _check_heads(module: Any, told: int | None, name: str) -> None:
     """Refuse another number of attention heads: the weights have the same shapes, and compute something else."""
     own = module.layers[0].attn.num_heads
     if told is not None and told != own:
-        raise InputError(f'{name} has {told} attention heads in the file and {own} in the model; set num_heads={told}')
+        setting = f'model.{name}.num_heads' if name in ('backbone', 'decoder') else 'num_heads'
+        raise InputError(f'{name} has {told} attention heads in the file and {own} in the model; set {setting}={told}')
 
 
 def initialise_backbone(backbone: BaseModule, source: str | None) -> None:

@@ -197,9 +197,12 @@ def tensors_of(checkpoint: Any) -> Mapping[str, Tensor]:
     """
     if isinstance(checkpoint, dict):
         for key in ('state_dict', 'model'):
-            if isinstance(checkpoint.get(key), dict):
+            if isinstance(checkpoint.get(key), (dict, nn.Module)):
                 checkpoint = checkpoint[key]
                 break
+    if isinstance(checkpoint, nn.Module):  # of a file that is trusted
+        checkpoint = checkpoint.state_dict()
+    if isinstance(checkpoint, dict):
         if checkpoint and all(isinstance(key, str) and isinstance(value, Tensor) for key, value in checkpoint.items()):
             return checkpoint
     raise InputError('no weights in this file: it holds no tensors by name, neither directly nor under '

@@ -15,14 +15,19 @@ from mmengine.config import DictAction
 from ..errors import Incomplete, InputError, Stopped
 
 INCOMPLETE, USER_ERROR, STOPPED, INTERRUPTED = 1, 2, 75, 130  # exit statuses; the last is the shells' of Ctrl-C
+QUOTES = ('"', "'")
 BUILDING = os.path.join('registry', 'build_functions.py')  # where mmengine's registries build
 
 
 class Settings(DictAction):
-    """``--cfg-options KEY=VALUE ...``: mmengine's action, which tells what is wrong with a word."""
+    """``--cfg-options KEY=VALUE ...``, as mmengine's action reads them, but for text, which stays as it is.
+
+    That one takes the spaces out of paths. Text in quotes within the word, ``'"a, b"'``, is no list or number.
+    """
 
     def __call__(self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any,
                  option_string: str | None = None) -> None:
+        settings = dict(getattr(namespace, self.dest, None) or {})
         for word in values or ():
             key, equals, value = word.partition('=')
             if not equals or not all(key.split('.')):
@@ -30,7 +35,8 @@ class Settings(DictAction):
                                  f'comes before {option_string}')
             if not _is_balanced(value) and (',' in value or value[:1] in ('[', '(')):  # other text may have any
                 raise InputError(f'{option_string} {word}: a bracket that is not closed, or not opened')
-        super().__call__(parser, namespace, values, option_string)
+            settings[key] = _value(value)
+        setattr(namespace, self.dest, settings)
 
 
 def _is_balanced(text: str) -> bool:
@@ -42,6 +48,37 @@ def _is_balanced(text: str) -> bool:
         elif letter in closing.values() and (not open_ones or open_ones.pop() != letter):
             return False
     return not open_ones
+
+
+def _value(text: str) -> Any:
+    """A number, True, False, None or text; a list of such with commas or brackets, a tuple in parentheses."""
+    text = text.strip()
+    parts = _parts(text)
+    if len(parts) > 1:
+        return list(map(_value, parts if parts[-1].strip() else parts[:-1]))
+    if text[:1] in QUOTES and text[-1] == text[0] and len(text) > 1:
+        return text[1:-1]
+    if text[:1] + text[-1:] not in ('[]', '()'):
+        return DictAction._parse_int_float_bool(text)
+    inner = _parts(text[1:-1])
+    return (tuple if text[0] == '(' else list)(map(_value, inner if inner[-1].strip() else inner[:-1]))
+
+
+def _parts(text: str) -> list[str]:
+    """What commas separate that are in no brackets and no quotes."""
+    parts, depth, quote = [''], 0, ''
+    for letter in text:
+        if letter == ',' and not depth and not quote:
+            parts.append('')
+            continue
+        if quote:
+            quote = '' if letter == quote else quote
+        elif letter in QUOTES and not parts[-1].strip(' [('):  # within a word it is an apostrophe
+            quote = letter
+        else:
+            depth += (letter in '([') - (letter in ')]')
+        parts[-1] += letter
+    return parts
 
 
 def add_settings(parser: argparse.ArgumentParser, such_as: str = 'data_root=DIR arch=small batch_size=32') -> None:

@@ -22,6 +22,7 @@ from ..errors import InputError
 from ..outputs import check_replaces_nothing, check_writable
 
 OURS, HUGGINGFACE = 'ours', 'huggingface'
+SUFFIXES = ('.pth', '.pt', '.bin', '.safetensors')
 FACTS = ('grid', 'num_heads', 'decoder_num_heads', 'norm_pix')  # options that tell what SRC does not
 
 
@@ -36,6 +37,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     told.add_argument('--num-heads', type=int, help='attention heads of the encoder')
     told.add_argument('--decoder-num-heads', type=int, help='attention heads of the decoder')
     told.add_argument('--norm-pix', choices=('yes', 'no'), help='whether the decoder predicts normalised patches')
+    parser.add_argument('--overwrite', action='store_true', help='replace DST if it is there')
     add_trust_option(parser)
     args = parser.parse_args(argv)
     check_writable(args.dst)
@@ -53,11 +55,19 @@ def _check(args: argparse.Namespace) -> None:
     idle += ['whole'] if args.whole and args.to != OURS else []
     if idle:
         raise InputError(f'--{idle[0].replace("_", "-")} has no effect with --to {args.to}')
+    of_decoder = [name for name in FACTS[2:] if getattr(args, name) is not None]
+    if of_decoder and args.to == OURS and not args.whole:
+        raise InputError(f'--{of_decoder[0].replace("_", "-")} is of the decoder, which only --whole writes')
     folder = args.to == HUGGINGFACE
     targets = [os.path.join(args.dst, name) for name in (CONFIG, *WEIGHTS)] if folder else [args.dst]
     check_replaces_nothing(targets, [args.src])
     if os.path.exists(args.dst + HASH_SUFFIX):
         raise InputError(f'{args.dst} is a checkpoint of a run, whose hash is beside it; choose another name')
+    if not folder and not args.dst.endswith(SUFFIXES):
+        raise InputError(f'{args.dst}: weights are written to a file named {", ".join(SUFFIXES)}')
+    there = list(filter(os.path.exists, targets))
+    if there and not args.overwrite:
+        raise InputError(f'{there[0]} is there already; choose another name, or --overwrite replaces it')
 
 
 def _facts(args: argparse.Namespace) -> dict[str, Any]:

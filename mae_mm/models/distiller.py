@@ -2,6 +2,7 @@
 
 Letters in shapes: B batch, P prefix tokens, n visible patches, L all patches of an image, C width of the teacher.
 """
+import re
 from collections.abc import Sequence
 
 import torch
@@ -64,6 +65,11 @@ class Distiller(MaskedModel):
     def teacher(self) -> MAE:
         return self._teacher[0]
 
+    def _mask(self, images: Tensor, ids_shuffle: Tensor | None) -> tuple[Tensor, int]:
+        if self.teacher.awaited:  # in a test, which loads the student alone
+            self._load_teacher()
+        return super()._mask(images, ids_shuffle)
+
     def _losses(self, images: Tensor, ids_shuffle: Tensor, num_keep: int) -> Tensor:
         """``(B, number of layers)``: mean squared errors of the teacher's tokens."""
         ids_keep = ids_shuffle[:, :num_keep]
@@ -90,7 +96,14 @@ class Distiller(MaskedModel):
         seen = [torch.take_along_dim(found[i], rows[..., None], dim=1).float() for i in self.layers]
         return [F.layer_norm(tokens, tokens.shape[-1:]) for tokens in seen]
 
+    def _load_teacher(self) -> None:
+        try:
+            self.teacher.init_weights()
+        except InputError as error:  # whose advice is for settings of a backbone
+            raise InputError(re.sub(r'(?<!teacher_)\barch=', 'teacher_arch=', str(error)).replace(
+                'model.backbone.', 'model.teacher.')) from None
+
     def init_weights(self) -> None:
         initialise_linear(self.projections)
-        self.teacher.init_weights()
+        self._load_teacher()
         super().init_weights()
