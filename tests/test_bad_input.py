@@ -33,7 +33,7 @@ def test_the_command_line_itself(config, tmp_path):
     ('env_cfg=None', 'env_cfg=None is not a dict'),
     ('default_hooks=3', 'default_hooks=3 is not a dict'),
     ('custom_hooks=[3]', 'custom_hooks=[3] is not a list of dict(type=...)'),
-    ('custom_hooks.0.type=None', 'custom_hooks.0.type=None is not the name of a class'),
+    ('default_hooks.stop.type=None', 'default_hooks.stop.type=None is not the name of a class'),
     ('log_level=NOISY', "log_level='NOISY' is not a name such as INFO"),
     ('default_scope=nowhere', "default_scope='nowhere' is not a package"),
     ('custom_imports.imports=[nowhere]', 'nowhere'),

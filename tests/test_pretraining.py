@@ -61,7 +61,7 @@ def pretrained(pretraining, tmp_path_factory):
 def test_a_run_tells_how_good_its_features_are(pretraining, tmp_path, error_of):
     class_folders(tmp_path / 'classes', count=6, side_px=32)
     config = tmp_path / 'probed.py'
-    config.write_text(f"_base_ = '{pretraining}'\ncustom_hooks = [*_base_.custom_hooks, dict(type='mae_mm.ProbeHook', "
+    config.write_text(f"_base_ = '{pretraining}'\ncustom_hooks = [dict(type='mae_mm.ProbeHook', "
                       f"data='folder:{tmp_path}/classes', interval=3, k=5)]\n")
     work_dir = tmp_path / 'run'
     assert run_inside('tools/train.py', config, '--work-dir', work_dir, '--vis', 'tensorboard', '--cfg-options',

@@ -16,17 +16,20 @@ log_level = 'INFO'
 load_from = None
 resume = False
 
+go_back = 0  # so many times a loss that is not finite sends the run back to its last checkpoint, without that batch
 default_hooks = dict(
     timer=dict(type='IterTimerHook'),
     logger=dict(type='LoggerHook', interval=50),
     param_scheduler=dict(type='ParamSchedulerHook'),
     checkpoint=dict(type='mae_mm.CheckpointHook', max_keep_ckpts=3, minutes=30),
-    sampler_seed=dict(type='DistSamplerSeedHook'))
-go_back = 0  # so many times a loss that is not finite sends the run back to its last checkpoint, without that batch
-custom_hooks = [
-    dict(type='mae_mm.SeedStepHook'), dict(type='mae_mm.CheckLossHook', go_back=go_back),
-    dict(type='mae_mm.StopHook'), dict(type='mae_mm.BoundHistoryHook'), dict(type='mae_mm.SummaryHook')
-]
+    sampler_seed=dict(type='DistSamplerSeedHook'),
+    # Here, and not in custom_hooks, they stay in a config that inherits and has hooks of its own; None removes one.
+    seed_step=dict(type='mae_mm.SeedStepHook'),
+    check_loss=dict(type='mae_mm.CheckLossHook', go_back=go_back),
+    stop=dict(type='mae_mm.StopHook'),
+    bound_history=dict(type='mae_mm.BoundHistoryHook'),
+    summary=dict(type='mae_mm.SummaryHook'))
+custom_hooks = []
 
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')

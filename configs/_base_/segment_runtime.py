@@ -5,9 +5,8 @@ visualizer = dict(type='SegLocalVisualizer', vis_backends=[dict(type='LocalVisBa
 log_processor = dict(by_epoch=False)
 default_hooks = dict(
     logger=dict(log_metric_by_epoch=False),
-    checkpoint=dict(by_epoch=False, interval=16000))
-
-custom_hooks = [*_base_.custom_hooks, dict(type='mae_mm.UnlabelledHook')]
+    checkpoint=dict(by_epoch=False, interval=16000),
+    unlabelled=dict(type='mae_mm.UnlabelledHook'))
 
 val_evaluator = dict(type='mae_mm.IoUMetric', iou_metrics=['mIoU'])
 test_evaluator = val_evaluator

@@ -16,4 +16,4 @@ model = dict(
         _delete_=True, type='mae_mm.MaskHead', num_classes=_base_.num_classes, num_queries=100,
         decoder=dict(embed_dims=512, num_layers=3, num_heads=8)),
     auxiliary_head=None)
-custom_hooks = [*_base_.custom_hooks, dict(type='mae_mm.AnnealMasksHook')]
+default_hooks = dict(anneal_masks=dict(type='mae_mm.AnnealMasksHook'))

@@ -15,4 +15,4 @@ model = dict(
     decode_head=dict(_delete_=True, type='mae_mm.MaskHead', num_classes=_base_.num_classes, num_queries=100),
     auxiliary_head=None)
 optim_wrapper = dict(paramwise_cfg=dict(layer_decay_rate=0.8))
-custom_hooks = [*_base_.custom_hooks, dict(type='mae_mm.AnnealMasksHook')]
+default_hooks = dict(anneal_masks=dict(type='mae_mm.AnnealMasksHook'))

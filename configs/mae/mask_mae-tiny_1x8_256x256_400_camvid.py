@@ -13,4 +13,4 @@ model = dict(
     decode_head=dict(
         _delete_=True, type='mae_mm.MaskHead', num_classes=_base_.num_classes, num_queries=50, num_points=4096),
     auxiliary_head=None)
-custom_hooks = [*_base_.custom_hooks, dict(type='mae_mm.AnnealMasksHook')]
+default_hooks = dict(anneal_masks=dict(type='mae_mm.AnnealMasksHook'))

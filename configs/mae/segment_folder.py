@@ -36,4 +36,4 @@ model = dict(
     neck=None,
     decode_head=dict(_delete_=True, **decode_head),
     auxiliary_head=None)
-custom_hooks = _base_.custom_hooks + [dict(type='mae_mm.AnnealMasksHook')] * head.startswith('mask')
+default_hooks = dict(anneal_masks=dict(type='mae_mm.AnnealMasksHook')) if head.startswith('mask') else dict()

@@ -24,4 +24,4 @@ model = dict(
     layers=-1,
     mask_ratio=0.5)
 optim_wrapper = dict(paramwise_cfg=dict(custom_keys=dict(_delete_=True, cls_token=dict(decay_mult=0.))))
-custom_hooks = _base_.custom_hooks[:-1]  # without pictures of reconstructions
+default_hooks = dict(reconstruction=None)

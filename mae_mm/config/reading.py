@@ -25,6 +25,7 @@ RUNNER_KEYS = {name for name in inspect.signature(Runner.__init__).parameters if
     'model_wrapper_cfg', 'find_unused_parameters', 'sync_bn', 'test_pipeline', 'tta_pipeline', 'tta_model',
     'custom_imports', 'data_root', 'accumulate', 'compile', 'strategy', 'activation_checkpointing',
     'efficient_conv_bn_eval', 'statistics', 'bands', 'picture_bands'}
+MMENGINES = ('runtime_info', 'timer', 'sampler_seed', 'logger', 'param_scheduler', 'checkpoint')  # default hooks
 VARIABLES = {'data_root', 'test_pipeline'}  # of those, the ones that a config computes others from
 
 def read_config(path: str, options: dict[str, Any] | None = None, work_dir: str | None = None,
@@ -62,8 +63,12 @@ def read_config(path: str, options: dict[str, Any] | None = None, work_dir: str 
     check_keys(cfg)
     check_values(cfg)
     if 'data_root' in options:
-        for _, dataset in datasets_of(cfg):
-            dataset.data_root = cfg.data_root
+        for name, dataset in datasets_of(cfg):
+            if f'{name}.dataset.data_root' not in options:
+                dataset.data_root = cfg.data_root
+    hooks = cfg.get('default_hooks') or {}
+    for name in [name for name, hook in hooks.items() if hook is None and name not in MMENGINES]:
+        del hooks[name]  # mmengine takes None for its own alone
     _accumulate(cfg, path)
     settle_bands(cfg)
     name = os.path.splitext(os.path.basename(path))[0]

@@ -74,7 +74,7 @@ KINDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     r'default_scope': (_optional(_is_scope), 'a package whose parts are registered, such as mmseg or mmpretrain'),
     r'log_level': (_is_level, 'a name such as INFO'),
     r'optim_wrapper\.constructor': (_is_text, 'the name of a class'),
-    r'load_from|work_dir|data_root': (_optional(_is_text), "a path (one with a comma in quotes of its own: '\"a,b\"')"),
+    r'load_from|work_dir|data_root': (_optional(_is_text), "a path; one with a comma in quotes of its own, '\"a,b\"'"),
 }
 
 

@@ -2,6 +2,7 @@
 
 Letters in shapes: B batch, P prefix tokens, n visible patches, L all patches of an image, C width of the teacher.
 """
+import hashlib
 import re
 from collections.abc import Sequence
 
@@ -34,6 +35,8 @@ class Distiller(MaskedModel):
         mask_ratio: the share of patches that the student does not see.
         data_preprocessor: config of what scales pixels and moves a batch to the device.
         mask_block: see :class:`MaskedAutoencoder`.
+        cached_images: so many images' targets are kept in the host's memory, in half precision, and the teacher does
+            not see an image of the same pixels again: for crops that stay as they are.
 
     Raises:
         ValueError: parts that do not fit each other.
@@ -46,7 +49,8 @@ class Distiller(MaskedModel):
                  mask_ratio: float = 0.75,
                  data_preprocessor: dict | nn.Module | None = None,
                  init_cfg: dict | None = None,
-                 mask_block: int | tuple[int, int] = 1):
+                 mask_block: int | tuple[int, int] = 1,
+                 cached_images: int = 0):
         super().__init__(backbone, mask_ratio, mask_block, data_preprocessor, init_cfg)
         built = self._built(teacher, MAE)
         if built.rel_pos_bias:
@@ -55,6 +59,10 @@ class Distiller(MaskedModel):
             raise InputError(f'the student has patches of {self.backbone.patch_size} pixels and '
                              f'{self.backbone.in_channels} channels, the teacher of {built.patch_size} and '
                              f'{built.in_channels}: they must be the same')
+        if type(cached_images) is not int or cached_images < 0:
+            raise InputError(f'cached_images={cached_images!r} is not a whole number from 0 on')
+        self.cached_images = cached_images
+        self._cache: dict[bytes, Tensor] = {}  # digest of an image -> its tokens of all chosen layers
         self._teacher = [built.eval().requires_grad_(False)]  # in a list, so that it is no part of this module
         self.layers = layer_places(layers, built.num_layers)
         deepest, depth = max(self.layers) + 1, self.backbone.num_layers
@@ -92,11 +100,29 @@ class Distiller(MaskedModel):
         rows = ids_keep + P
         if (P, teacher.num_cls_tokens) == (self.backbone.num_prefix_tokens, self.backbone.num_cls_tokens):
             rows = torch.cat([torch.arange(P, device=rows.device).expand(len(rows), -1), rows], dim=1)
-        found = teacher.layer_outputs(images, self.layers)
-        seen = [torch.take_along_dim(found[i], rows[..., None], dim=1).float() for i in self.layers]
-        return [F.layer_norm(tokens, tokens.shape[-1:]) for tokens in seen]
+        found = self._kept(images) if self.cached_images else self._computed(images)
+        return [torch.take_along_dim(tokens, rows[..., None], dim=1).float() for tokens in found]
+
+    def _computed(self, images: Tensor) -> list[Tensor]:
+        """``(B, P + L, C)`` of each layer: the teacher's normalised tokens of whole images, float32."""
+        found = self.teacher.layer_outputs(images, self.layers)
+        return [F.layer_norm(found[i].float(), found[i].shape[-1:]) for i in self.layers]
+
+    @torch.compiler.disable
+    def _kept(self, images: Tensor) -> Sequence[Tensor]:
+        """The same from memory, as far as they are there, in half precision."""
+        keys = [hashlib.blake2b(image.contiguous().numpy().data, digest_size=16).digest()
+                for image in images.float().cpu()]
+        new = [i for i, key in enumerate(keys) if key not in self._cache]
+        seen = torch.stack(self._computed(images[new]), dim=1).half().cpu() if new else ()
+        found = dict(zip(new, seen, strict=True))
+        for i in new[:max(0, self.cached_images - len(self._cache))]:
+            self._cache[keys[i]] = found[i].clone()
+        tokens = torch.stack([found[i] if i in found else self._cache[key] for i, key in enumerate(keys)], dim=1)
+        return tokens.to(images.device).unbind()  # of K B P+L C
 
     def _load_teacher(self) -> None:
+        self._cache.clear()
         try:
             self.teacher.init_weights()
         except InputError as error:  # whose advice is for settings of a backbone

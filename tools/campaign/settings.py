@@ -153,7 +153,7 @@ ENCODERS = ['img_size=0', 'img_size=-16', 'img_size=17', 'img_size=16,16,16', 'i
             'default_hooks.checkpoint.interval=0', 'default_hooks.checkpoint.minutes=0',
             'default_hooks.checkpoint.max_keep_ckpts=0', 'train_cfg.val_interval=0', 'statistics=nowhere.json',
             'statistics=/dev/null', 'bands=[9]', 'train_dataloader.sampler.type=Nothing',
-            'train_dataloader.collate_fn.type=Nothing', 'visualizer.type=Nothing', 'custom_hooks.0.type=Nothing',
+            'train_dataloader.collate_fn.type=Nothing', 'visualizer.type=Nothing', 'default_hooks.stop.type=Nothing',
             'env_cfg.mp_cfg.mp_start_method=magic', 'custom_imports.imports=[nowhere]', 'held_out=1', 'held_out=-1',
             'held_out=some', 'data_root=', 'default_hooks.checkpoint.type=Nothing', 'env_cfg.dist_cfg=3']
 NONSENSE: dict[str, list[str]] = {
