@@ -37,7 +37,7 @@ def test_the_command_line_itself(config, tmp_path):
     ('log_level=NOISY', "log_level='NOISY' is not a name such as INFO"),
     ('default_scope=nowhere', "default_scope='nowhere' is not a package"),
     ('custom_imports.imports=[nowhere]', 'nowhere'),
-    ('optim_wrapper.optimizer.betas=0.9', "(in dict(type='AdamW', lr=0.001, weight_decay=0.05, betas=0.9"),
+    ('optim_wrapper.optimizer.eps=-1', "(in dict(type='AdamW', lr=0.001, weight_decay=0.05, eps=-1"),
     ('data_preprocessor', '--cfg-options takes KEY=VALUE, which \'data_preprocessor\' is not'),
     ('model.backbone.img_size=[32', 'a bracket that is not closed, or not opened'),
 ])

@@ -24,16 +24,16 @@ num_labelled = 200
 train_dataloader = dict(dataset=dict(indices=num_labelled))
 
 max_iters = 450
-warmup_iters = max(min(30, max_iters // 4), 1)
+warmup_iters = min(30, max_iters // 4)  # with 0 or 1 the first step has the full rate
 lr = 2e-3
 optim_wrapper = dict(
     type='OptimWrapper',
     optimizer=dict(type='AdamW', lr=lr, betas=(0.9, 0.95), weight_decay=0.05),
     constructor='mae_mm.LayerDecayConstructor',
     paramwise_cfg=dict(layer_decay_rate=0.75, norm_decay_mult=0., bias_decay_mult=0., flat_decay_mult=0.))
-param_scheduler = [
-    dict(type='LinearLR', start_factor=1e-3, by_epoch=False, begin=0, end=warmup_iters),
-    dict(type='PolyLR', eta_min=0., power=1., begin=warmup_iters, end=max_iters, by_epoch=False),
+rise = dict(type='LinearLR', start_factor=1e-3, by_epoch=False, begin=0, end=warmup_iters)
+param_scheduler = [rise] * (warmup_iters > 1) + [
+    dict(type='PolyLR', eta_min=0., power=1., begin=warmup_iters, end=max_iters, by_epoch=False)
 ]
 train_cfg = dict(type='mae_mm.IterBasedTrainLoop', max_iters=max_iters, val_interval=max_iters)
 default_hooks = dict(logger=dict(interval=50), checkpoint=dict(interval=max_iters // 2))

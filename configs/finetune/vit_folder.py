@@ -21,5 +21,7 @@ base_batch_size = _base_.batch_size
 lr = (1e-3 if arch in ('tiny', 'small') else 5e-4) * base_batch_size / 256  # base rate x batch / 256
 optim_wrapper = dict(optimizer=dict(lr=lr))
 auto_scale_lr = dict(base_batch_size=base_batch_size)
-param_scheduler = dict(min_ratio=min(_base_.min_lr / lr, 1))
+if _base_.min_lr > lr:
+    raise ValueError(f'min_lr={_base_.min_lr} is above lr={lr}')
+param_scheduler = dict(min_ratio=_base_.min_lr / lr)
 default_hooks = dict(logger=dict(interval=10), checkpoint=dict(max_keep_ckpts=1))

@@ -25,12 +25,12 @@ model = dict(
     auxiliary_head=None)
 
 max_iters = 40000
-warmup_iters = max(min(1500, max_iters // 4), 1)
+warmup_iters = min(1500, max_iters // 4)  # with 0 or 1 the first step has the full rate
 lr = 1e-3
 optim_wrapper = dict(optimizer=dict(lr=lr, weight_decay=1e-4), paramwise_cfg=dict(layer_decay_rate=1.))
-param_scheduler = [
-    dict(type='LinearLR', start_factor=1e-6, by_epoch=False, begin=0, end=warmup_iters),
-    dict(type='PolyLR', eta_min=0., power=1., begin=warmup_iters, end=max_iters, by_epoch=False),
+rise = dict(type='LinearLR', start_factor=1e-6, by_epoch=False, begin=0, end=warmup_iters)
+param_scheduler = [rise] * (warmup_iters > 1) + [
+    dict(type='PolyLR', eta_min=0., power=1., begin=warmup_iters, end=max_iters, by_epoch=False)
 ]
 train_cfg = dict(max_iters=max_iters, val_interval=min(4000, max_iters))
 default_hooks = dict(checkpoint=dict(interval=4000))

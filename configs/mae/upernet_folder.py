@@ -32,13 +32,13 @@ model = dict(
     test_cfg=dict(mode='slide', crop_size=crop_size, stride=stride))
 
 max_iters = 1000
-warmup_iters = max(min(100, max_iters // 4), 1)
+warmup_iters = min(100, max_iters // 4)  # with 0 or 1 the first step has the full rate
 interval = max(max_iters // 5, 1)  # of validations and checkpoints, in iterations
 lr = 5e-4 if arch in ('tiny', 'small') else 1e-4
 optim_wrapper = dict(optimizer=dict(lr=lr), paramwise_cfg=dict(layer_decay_rate=0.75))
-param_scheduler = [
-    dict(type='LinearLR', start_factor=1e-3, by_epoch=False, begin=0, end=warmup_iters),
-    dict(type='PolyLR', eta_min=0., power=1., begin=warmup_iters, end=max_iters, by_epoch=False),
+rise = dict(type='LinearLR', start_factor=1e-3, by_epoch=False, begin=0, end=warmup_iters)
+param_scheduler = [rise] * (warmup_iters > 1) + [
+    dict(type='PolyLR', eta_min=0., power=1., begin=warmup_iters, end=max_iters, by_epoch=False)
 ]
 train_cfg = dict(max_iters=max_iters, val_interval=interval)
 default_hooks = dict(logger=dict(interval=10), checkpoint=dict(interval=interval))

@@ -21,13 +21,13 @@ model = dict(
     test_cfg=dict(mode='slide', crop_size=crop_size, stride=(170, 170)))
 
 max_iters = 400
-warmup_iters = max(min(40, max_iters // 4), 1)
+warmup_iters = min(40, max_iters // 4)  # with 0 or 1 the first step has the full rate
 lr = 5e-4
 optim_wrapper = dict(
     type='OptimWrapper', optimizer=dict(type='AdamW', lr=lr, betas=(0.9, 0.999), weight_decay=0.05))
-param_scheduler = [
-    dict(type='LinearLR', start_factor=1e-3, by_epoch=False, begin=0, end=warmup_iters),
-    dict(type='PolyLR', eta_min=0., power=1., begin=warmup_iters, end=max_iters, by_epoch=False),
+rise = dict(type='LinearLR', start_factor=1e-3, by_epoch=False, begin=0, end=warmup_iters)
+param_scheduler = [rise] * (warmup_iters > 1) + [
+    dict(type='PolyLR', eta_min=0., power=1., begin=warmup_iters, end=max_iters, by_epoch=False)
 ]
 train_cfg = dict(type='mae_mm.IterBasedTrainLoop', max_iters=max_iters, val_interval=max_iters)
 default_hooks = dict(logger=dict(interval=10), checkpoint=dict(interval=100))

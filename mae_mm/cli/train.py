@@ -46,6 +46,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     check_needed(cfg, TRAINING)
     check_shapes(cfg)
     start = resumed_from(args.resume, cfg.work_dir)
+    if start is not None and args.overwrite:
+        raise InputError(f'--overwrite removes {start}, which --resume goes on from: give one of the two')
     if start is not None:
         cfg.resume, cfg.load_from = True, start
     if args.auto_scale_lr:

@@ -23,6 +23,7 @@ SECTIONS: dict[str, set[str]] = {
     r'env_cfg\.dist_cfg': {'backend', 'timeout', 'init_backend'},
     r'compile': {'mode', 'dynamic', 'fullgraph', 'backend', 'options'},
     r'auto_scale_lr': {'enable', 'base_batch_size'},
+    r'optim_wrapper\.clip_grad': {'type', 'max_norm', 'norm_type', 'error_if_nonfinite', 'foreach', 'clip_value'},
     r'model\.train_cfg': {'augments', 'probs'},
     r'model(\.module)?\.test_cfg': {'mode', 'crop_size', 'stride', 'window_batch', 'logits_dtype'},
     r'.*data_preprocessor\.test_cfg': {'size', 'size_divisor'},
@@ -53,8 +54,8 @@ BUILT = {
 }
 DEFAULTS = {'log_processor': 'LogProcessor', 'visualizer': 'Visualizer'}  # where a config says no type
 OURS_TO_GIVE = {'type', '_scope_', 'priority'}  # that registries read, and not what they build
+EMA = 'ExponentialMovingAverage'  # what EMAHook makes by itself
 MODELS = r'(mae_mm\.)?(EncoderDecoder|MaskedAutoencoder)|ImageClassifier'  # whose train_cfg and test_cfg are known
-TAKES_ANY = {'EMAHook'}  # for the model that it makes
 
 
 def check_keys(cfg: Config) -> None:
@@ -109,8 +110,6 @@ def _found(of_kind: Any, name: Any, scope: str) -> Any:
 
 
 def _known(path: str, section: dict, scope: str) -> set[str] | None:
-    if section.get('type') in TAKES_ANY:
-        return None
     for pattern, keys in SECTIONS.items():
         if re.fullmatch(pattern, path):
             return keys
@@ -122,6 +121,8 @@ def _known(path: str, section: dict, scope: str) -> set[str] | None:
             names = None if kind is None else arguments_of(kind)
             if names and 'optimizer_type' in names:  # of ZeroRedundancyOptimizer, which hands it the rest
                 names |= arguments_of(_found(of_kind, section.get('optimizer_type'), scope)) or set()
+            if names and 'ema_type' in names:  # of EMAHook, which hands the rest to the model that it makes
+                names |= arguments_of(_found(registry.MODELS, section.get('ema_type', EMA), scope)) or set()
             return None if names is None else names | OURS_TO_GIVE
     return None
 

@@ -40,6 +40,8 @@ def read_config(path: str, options: dict[str, Any] | None = None, work_dir: str 
     """
     path = find_config(path)
     options = options or {}
+    if 'launcher' in options:
+        raise InputError('--cfg-options launcher: it is given by --launcher, as the scripts dist_*.sh and slurm_*.sh do')
     cfg = _evaluated(path, {})
     known = RUNNER_KEYS | set(cfg)
     for key in options:

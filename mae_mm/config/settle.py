@@ -14,6 +14,7 @@ from ..datasets.scans import each_name
 from ..errors import InputError, listed
 from .labels import SEGMENTATION_FOLDER, settle_class_weights
 from .reading import datasets_of, steps_of
+from .values import check_save_best
 
 # Argument of the backbone -> its default, and that of mmsegmentation's MAE.
 SEGMENTATION = {'rel_pos_bias': (False, True), 'init_values': (None, 0.1), 'final_norm': (True, False)}
@@ -51,6 +52,7 @@ def settle(cfg: Config, loaders: Sequence[str]) -> None:
         _settle_batch(cfg)
         _check_normalisation(cfg)
         _check_warmup(cfg)
+        check_save_best(cfg)
 
 
 def _tell_differences(cfg: Config) -> None:

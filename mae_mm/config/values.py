@@ -12,9 +12,11 @@ from ..errors import InputError
 Check = Callable[[Any], bool]
 INTERPOLATIONS = ('nearest', 'bilinear', 'bicubic', 'area', 'lanczos', 'box', 'hamming')  # mmcv's
 METRICS_OF_MASKS = ('mIoU', 'mDice', 'mFscore')
-# Type of an evaluator -> the names that it gives, as a pattern.
-NAMES = {'mae_mm.IoUMetric': r'[am]Acc|mIoU|mDice|mFscore|mPrecision|mRecall', 'mae_mm.Accuracy': r'accuracy/top\d+',
-         'mae_mm.ReconstructionLoss': 'held_out_mse', 'mae_mm.CorruptionError': 'mCE|top1'}
+GIVEN_BY = dict(mIoU=('aAcc', 'mIoU', 'mAcc'), mDice=('aAcc', 'mDice', 'mAcc'),
+                mFscore=('aAcc', 'mFscore', 'mPrecision', 'mRecall'))
+# Type of an evaluator -> the part that a model has whose results it takes, and what such a model is.
+MEASURED = {'mae_mm.IoUMetric': ('decode_head', 'segmentor'), 'mae_mm.Accuracy': ('head', 'classifier'),
+            'mae_mm.CorruptionError': ('head', 'classifier')}
 
 
 def _number(value: Any) -> bool:
@@ -39,6 +41,10 @@ def _or_none(check: Check) -> Check:
 
 def _pair(value: Any) -> bool:
     return isinstance(value, (list, tuple)) and len(value) == 2 and all(map(_from(1), value))
+
+
+def _weights(values: Any) -> bool:
+    return isinstance(values, (list, tuple)) and all(_number(v) and v >= 0 for v in values) and any(values)
 
 
 # Pattern of a setting's path -> what it must be, and how that is said.
@@ -83,6 +89,19 @@ VALUES: dict[str, tuple[Check, str]] = {
                                            "'fork', 'spawn' or 'forkserver'"),
     r'default_hooks\.checkpoint\.max_keep_ckpts': (lambda v: _whole(v) and (v >= 1 or v == -1),
                                                     'a whole number from 1 on, or -1 for all'),
+    r'param_scheduler(\.\d+)?\.begin': (_from(0), 'a whole number from 0 on'),
+    r'param_scheduler(\.\d+)?\.end': (_from(1), 'a whole number from 1 on'),
+    r'param_scheduler(\.\d+)?\.(warmup|power|eta_min)': (lambda v: _number(v) and v >= 0, 'a number from 0 on'),
+    r'auto_scale_lr\.base_batch_size': (_from(1), 'a whole number from 1 on'),
+    r'default_hooks\.checkpoint\.rule': (_all(lambda v: v in (None, 'greater', 'less')), "'greater' or 'less'"),
+    r'default_hooks\.check_loss\.(go_back|skips)': (_from(0), 'a whole number from 0 on'),
+    r'\w+_dataloader\.dataset\.per_class': (_or_none(_from(1)), 'a whole number from 1 on, or None for all'),
+    r'optim_wrapper\.optimizer\.betas': (
+        lambda v: isinstance(v, (list, tuple)) and len(v) == 2 and all(_number(x) and 0 <= x < 1 for x in v),
+        'two numbers from 0 on and below 1'),
+    r'optim_wrapper\.clip_grad\.(norm_type|clip_value)': (lambda v: _number(v) and v > 0, 'a number above 0'),
+    r'model\..*\bclass_weight': (lambda v: v is None or isinstance(v, str) or _weights(v),
+                                'numbers from 0 on, not all of them 0'),
     r'param_scheduler(\.\d+)?\.min_ratio': (lambda v: _number(v) and 0 <= v <= 1, 'a number from 0 to 1'),
     r'model\.data_preprocessor\.(test_cfg\.)?size': (_or_none(_pair), 'two whole numbers, height and width, or None'),
     r'.*pipeline\..*\bbackend': (lambda v: v in ('cv2', 'pillow'), "'cv2' or 'pillow'"),
@@ -115,7 +134,8 @@ def check_values(cfg: Config) -> None:
     if mean is not None and len(mean) not in (1, channels):
         raise InputError(f'model.data_preprocessor has {len(mean)} means for images of {channels} bands '
                          '(model.backbone.in_channels)')
-    _check_save_best(cfg)
+    _check_metrics(cfg)
+    check_save_best(cfg)
 
 
 def _settings(node: Any, path: str) -> list[tuple[str, Any]]:
@@ -127,13 +147,44 @@ def _settings(node: Any, path: str) -> list[tuple[str, Any]]:
     return [(path, node)]
 
 
-def _check_save_best(cfg: Config) -> None:
+def _metrics_of(evaluator: Any) -> tuple[str, ...] | None:
+    """The names that an evaluator gives; None if it is not known here."""
+    kind = evaluator.get('type')
+    if kind == 'mae_mm.IoUMetric':
+        wanted = evaluator.get('iou_metrics', ['mIoU'])
+        return tuple(name for metric in ([wanted] if isinstance(wanted, str) else wanted) for name in GIVEN_BY[metric])
+    if kind == 'mae_mm.Accuracy':
+        topk = evaluator.get('topk', 1)
+        return tuple(f'accuracy/top{k}' for k in (topk if isinstance(topk, (list, tuple)) else [topk]))
+    return {'mae_mm.ReconstructionLoss': ('held_out_mse', ), 'mae_mm.CorruptionError': ('mCE', 'top1')}.get(kind)
+
+
+def _evaluators(cfg: Config, name: str) -> list[Any]:
+    found: Any = cfg.get(name) or []
+    return list(found) if isinstance(found, (list, tuple)) else [found]
+
+
+def check_save_best(cfg: Config) -> None:
+    """See that the metric that the best checkpoint is chosen by is one that is measured.
+
+    Raises:
+        ValueError: with those that are.
+    """
     wanted = ((cfg.get('default_hooks') or {}).get('checkpoint') or {}).get('save_best')
-    evaluators: Any = cfg.get('val_evaluator') or []
-    evaluators = evaluators if isinstance(evaluators, (list, tuple)) else [evaluators]
-    patterns = [NAMES.get(evaluator.get('type')) for evaluator in evaluators]
+    given = [_metrics_of(evaluator) for evaluator in _evaluators(cfg, 'val_evaluator')]
+    names = [name for of_one in given for name in of_one or ()]
     for name in [wanted] if isinstance(wanted, str) else wanted or ():
-        if patterns and None not in patterns and name != 'auto' and not any(
-                re.fullmatch(pattern, name) for pattern in patterns if pattern):
+        if given and None not in given and name not in ('auto', *names):
             raise InputError(f'default_hooks.checkpoint.save_best={name!r} is not a metric of val_evaluator; there '
-                             f'are {", ".join(pattern for pattern in patterns if pattern)}')
+                             f'are {", ".join(dict.fromkeys(names))}')
+
+
+def _check_metrics(cfg: Config) -> None:
+    """Refuse to measure a model by what it does not predict."""
+    model = (cfg.get('model') or {}).get('module') or cfg.get('model') or {}
+    for name in ('val_evaluator', 'test_evaluator'):
+        for evaluator in _evaluators(cfg, name):
+            part, said = MEASURED.get(evaluator.get('type'), (None, ''))
+            if part and part not in model:
+                raise InputError(f'{name}.type={evaluator.type} measures a {said}, which model.type='
+                                 f'{model.get("type")} is not')

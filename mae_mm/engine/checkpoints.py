@@ -45,6 +45,8 @@ class CheckpointHook(_CheckpointHook):
     """
 
     last_ckpt: str | None
+    _default_greater_keys = [*_CheckpointHook._default_greater_keys, 'mFscore', 'mPrecision', 'mRecall']
+    _default_less_keys = [*_CheckpointHook._default_less_keys, 'held_out_mse', 'mCE']
 
     def __init__(self, *args: Any, minutes: float | None = None, **kwargs: Any):
         super().__init__(*args, backend_args=dict(backend=HASHED), **kwargs)
