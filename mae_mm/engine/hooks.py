@@ -86,7 +86,9 @@ class BoundHistoryHook(Hook):
 
 @HOOKS.register_module()
 class CheckClassesHook(Hook):
-    """Stops a classifier whose head, training data or checkpoint has other classes than the data.
+    """Stops a classifier or a segmentor whose head, training data or checkpoint has other classes than the data.
+
+    Classes of label maps without names, which are called by their numbers, may be any.
 
     Raises:
         ValueError: with the numbers, or with a class that is not in both.
@@ -112,13 +114,15 @@ class CheckClassesHook(Hook):
     def _check(self, runner: Any, loader: str) -> None:
         classes = getattr(runner, loader).dataset.metainfo.get('classes')
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        if classes is None or not hasattr(model.head, 'num_classes'):
+        model = getattr(model, 'module', model)  # of a test at several scales
+        number = getattr(getattr(model, 'head', None), 'num_classes', None)
+        segments = hasattr(model, 'decode_head')
+        if classes is None or not segments and number is None or segments and all(map(str.isdigit, classes)):
             return
-        number = model.head.num_classes
-        if len(classes) != number:
+        if number is not None and len(classes) != number:
             raise InputError(f'{loader} has {len(classes)} classes and the head {number}; --cfg-options model.head.'
                              f'num_classes={len(classes)} model.data_preprocessor.num_classes={len(classes)}')
         where, names = self.known = self.known or (loader, classes)
-        if list(classes) != list(names):
+        if list(classes) != list(names) and not (segments and all(map(str.isdigit, names))):
             strange = sorted(set(classes) - set(names))
             raise InputError(f'{loader} has other classes than {where}: {listed(strange) or "in another order"}')
