@@ -26,7 +26,7 @@ class FrozenEncoder:
 
     Args:
         source: a file, folder or URL of any known format.
-        num_heads: of its attention, where neither the file nor the encoder's width tells.
+        num_heads: of its attention, if neither the file nor the encoder's width tells.
 
     Attributes:
         digest: 32 digits of its weights and of what they do not tell, whatever its file is called.
@@ -46,6 +46,7 @@ class FrozenEncoder:
             described = describe(weights)
         except InputError as error:
             raise InputError(f'{source}: {error}') from None
+        self.stores_num_heads = described.backbone.num_heads is not None
         self.backbone = _built(described, source, num_heads)
         own = self.backbone.state_dict()
         for name in [name for name in weights if name.startswith(LAST_NORM) and name not in own]:
@@ -83,11 +84,9 @@ class FrozenEncoder:
 
 def _built(described: Description, source: str, num_heads: int | None) -> MAE:
     part = described.backbone
-    heads = part.num_heads if num_heads is None else num_heads
+    heads = num_heads if part.num_heads is None else part.num_heads
     if heads is None:
         raise InputError(f'{source} does not store the number of attention heads; give it with --num-heads')
-    if num_heads is not None and part.num_heads is not None and num_heads != part.num_heads:
-        raise InputError(f'--num-heads {num_heads}: {source} has {part.num_heads}')
     if heads < 1 or part.embed_dims % heads:
         raise InputError(f'--num-heads {heads}: a width of {part.embed_dims} cannot be divided among that many')
     if part.grid is None:

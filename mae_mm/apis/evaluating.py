@@ -104,7 +104,10 @@ class Evaluation:
         results, rows, start = Results(self.out), [], time.perf_counter()
         camvid = Config.fromfile(resources() / CAMVID).metainfo.to_dict()
         of_bands: dict[str, list[LabelledSet]] = {}  # what differs between encoders of other bands
-        for encoder in (FrozenEncoder(source, self.num_heads) for source in dict.fromkeys(checkpoints)):
+        told: set[bool] = set()  # whether files store their numbers of heads
+        for source in dict.fromkeys(checkpoints):  # before anything is computed
+            encoder = FrozenEncoder(source, self.num_heads)
+            told.add(encoder.stores_num_heads)
             kind = digest(encoder.bands)
             if kind not in of_bands:
                 of_bands[kind] = [LabelledSet(source, encoder.bands, camvid) for source in dict.fromkeys(on)]
@@ -112,12 +115,16 @@ class Evaluation:
                 names = Counter(data.name for data in of_bands[kind])
                 for data in of_bands[kind]:
                     data.name = data.name if names[data.name] == 1 else data.source
-            for data in of_bands[kind]:  # before anything is computed
+            self._places(encoder)
+            for data in of_bands[kind]:
                 encoder.check_size(self._size(encoder, data))
-                self._places(encoder)
                 for few in self.shots:
                     shots.draw(data.groups, few, 0, data.group_names)
-            for data in of_bands[kind]:
+        if self.num_heads is not None and told == {True}:
+            raise InputError(f'--num-heads {self.num_heads}: each of these checkpoints stores its own number')
+        for source in dict.fromkeys(checkpoints):
+            encoder = encoder if encoder.source == source else FrozenEncoder(source, self.num_heads)
+            for data in of_bands[digest(encoder.bands)]:
                 rows += self._measure(encoder, data, results)
         if self.pictures:
             draw_layers(rows, self.out)

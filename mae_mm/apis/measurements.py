@@ -7,8 +7,11 @@ import statistics
 from collections.abc import Iterable
 from typing import Any
 
+from filelock import FileLock
+
 from ..checkpoint.writing import AtomicBackend
 from ..errors import InputError
+from ..outputs import make_folder
 from .report import as_json
 
 FORMAT = 1
@@ -29,17 +32,21 @@ class Results:
 
     def __init__(self, folder: str):
         self.folder = folder
-        self.rows: list[dict[str, Any]] = []
-        path = os.path.join(folder, RESULTS)
-        if os.path.exists(path):
-            try:
-                with open(path) as file:
-                    told = json.load(file)
-                if told['format'] != FORMAT:
-                    raise ValueError(f'format {told["format"]}')
-                self.rows = [row for row in told['results'] if {*COLUMNS, 'key', 'values'} <= set(row)]
-            except (OSError, ValueError, TypeError, LookupError, RecursionError) as error:
-                raise InputError(f'{path} is not what this command writes ({error}); choose another --out') from None
+        self.rows = self._read()
+        self._put: list[dict[str, Any]] = []  # since the last save
+
+    def _read(self) -> list[dict[str, Any]]:
+        path = os.path.join(self.folder, RESULTS)
+        if not os.path.exists(path):
+            return []
+        try:
+            with open(path) as file:
+                told = json.load(file)
+            if told['format'] != FORMAT:
+                raise ValueError(f'format {told["format"]}')
+            return [row for row in told['results'] if {*COLUMNS, 'key', 'values'} <= set(row)]
+        except (OSError, ValueError, TypeError, LookupError, RecursionError) as error:
+            raise InputError(f'{path} is not what this command writes ({error}); choose another --out') from None
 
     def measured(self, key: str) -> list[dict[str, Any]]:
         """The rows of what has been measured under a key, with the seeds of all names that its checkpoint had."""
@@ -57,12 +64,21 @@ class Results:
         row = dict(names, mean=round(statistics.fmean(figures), 4),
                    deviation=round(statistics.stdev(figures), 4) if figures[1:] else None, seeds=len(figures), **facts,
                    values=dict(zip(values, figures, strict=True)), key=key)
-        same = [i for i, other in enumerate(self.rows) if all(other[name] == row[name] for name in (*NAMES, 'key'))]
-        self.rows[same[0] if same else len(self.rows):same[0] + 1 if same else None] = [row]
+        _place(self.rows, row)
+        self._put.append(row)
         return row
 
     def save(self) -> None:
-        """Write both files, each whole or not at all."""
+        """Write both files, each whole or not at all, with what other processes have written there meanwhile."""
+        make_folder(self.folder)
+        with FileLock(os.path.join(self.folder, f'.{RESULTS}.lock')):
+            self.rows = self._read()
+            for row in self._put:
+                _place(self.rows, row)
+            self._put = []
+            self._write()
+
+    def _write(self) -> None:
         report = dict(format=FORMAT, results=self.rows)
         AtomicBackend().put(as_json(report).encode(errors='surrogateescape'), os.path.join(self.folder, RESULTS))
         text = io.StringIO()
@@ -70,6 +86,12 @@ class Results:
         lines.writeheader()
         lines.writerows(self.rows)
         AtomicBackend().put(text.getvalue().encode(errors='surrogateescape'), os.path.join(self.folder, TABLE))
+
+
+def _place(rows: list[dict[str, Any]], row: dict[str, Any]) -> None:
+    """Add a row, or replace the one of its names and its key."""
+    same = [i for i, other in enumerate(rows) if all(other[name] == row[name] for name in (*NAMES, 'key'))]
+    rows[same[0] if same else len(rows):same[0] + 1 if same else None] = [row]
 
 
 def table(rows: Iterable[dict[str, Any]]) -> list[str]:

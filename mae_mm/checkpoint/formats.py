@@ -24,6 +24,7 @@ from .shapes import check_plain, check_weights
 from .tables import EOMT, FORMATS, HF_DINOV2, HF_PIXIO, MMPRETRAIN_CLASS_TOKEN, REFUSED, TARGETS, Format, Rows
 
 MASK_TOKENS = {'dinov2': 'mask_token', 'huggingface': 'embeddings.mask_token'}  # of DINOv2's pre-training
+DISTILLING = r'projections\..+'  # from a student's tokens to its teacher's: of the training alone
 QUERIES = 'decode_head.queries'  # which a head of masks has
 
 
@@ -201,7 +202,7 @@ def export(weights: Mapping[str, Tensor], target: str) -> 'tuple[OrderedDict[str
         if theirs is not None:  # mmsegmentation initialises a backbone from a file of it alone
             done[theirs.removeprefix('backbone.') if bare and target == 'mmseg' else theirs] = tensor
         else:
-            (aside if re.fullmatch(left_out, name) else homeless).append(name)
+            (aside if re.fullmatch(f'{left_out}|{DISTILLING}', name) else homeless).append(name)
     mask_token = MASK_TOKENS.get(target)
     if mask_token and (target == 'dinov2' or 'embeddings.register_tokens' in done):  # theirs always has one
         done[mask_token] = torch.zeros(1, full['backbone.cls_token'].shape[2])

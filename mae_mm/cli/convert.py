@@ -101,5 +101,6 @@ def to_others(args: argparse.Namespace) -> str:
     else:
         nested = args.to == 'official' and not args.dst.endswith('.safetensors')
         write_checkpoint({'model': exported} if nested else exported, args.dst)
+    parts = ' and the '.join(dict.fromkeys(name.partition('.')[0] for name in aside))
     return (f'{args.src}: {len(exported)} tensors written to {args.dst}'
-            + (f'; left out {len(aside)} tensors of the decoder, which {args.to} has no names for' if aside else ''))
+            + (f'; left out {len(aside)} tensors of the {parts}, which {args.to} has no names for' if aside else ''))

@@ -47,6 +47,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     if not 0 <= args.tolerance < math.inf:
         raise InputError(f'--tolerance {args.tolerance}: it is a number from 0 on')
     check_target(args.out)
+    if args.opset is not None and not args.out.endswith('.onnx'):
+        raise InputError(f'--opset is for ONNX, which {args.out} is not')
     check_writable(args.out, [args.config, args.checkpoint])
     MMLogger.get_instance('export', log_level='WARNING')
     cfg = read_config(args.config, dict(args.cfg_options or {}, load_from=args.checkpoint))

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from mmengine.logging import MMLogger
 
 from ..apis.frozen import UNTRAINED, FrozenFeatures, Labelled, check_checkpoints, check_target, write_accuracies
+from ..errors import InputError
 from .common import add_settings
 
 Measure = Callable[[Labelled, Labelled], dict[str, float]]
@@ -16,7 +17,7 @@ def parser_of(description: str) -> argparse.ArgumentParser:
                         'linear_probe/vit_linear_folder, that of another classifier, or of pre-training')
     parser.add_argument('checkpoints', nargs='*', metavar='CHECKPOINT',
                         help=f'files or URLs of any known format, or {UNTRAINED}; default: the setting checkpoint')
-    parser.add_argument('--seed', type=int, default=0, help=f'of the random weights of {UNTRAINED}; default: 0')
+    parser.add_argument('--seed', type=int, help=f'of the random weights of {UNTRAINED}; default: 0')
     parser.add_argument('--out', metavar='FILE.json', help='also write the accuracies to this file')
     add_settings(parser, 'data_root=DIR checkpoint=FILE arch=small')
     return parser
@@ -29,6 +30,9 @@ def features_of(args: argparse.Namespace) -> FrozenFeatures:
         check_target(args.out, [args.config, *args.checkpoints])
     features = FrozenFeatures(args.config, args.cfg_options)
     args.checkpoints = args.checkpoints or [features.checkpoint]
+    if args.seed is not None and UNTRAINED not in args.checkpoints:
+        raise InputError(f'--seed {args.seed} is of the random weights of {UNTRAINED!r}, which is not among the '
+                         'checkpoints')
     check_checkpoints(args.checkpoints)
     return features
 
@@ -38,7 +42,7 @@ def measure_all(args: argparse.Namespace, features: FrozenFeatures, measure: Mea
     results: dict[str, dict[str, float]] = {}
     try:
         for checkpoint in args.checkpoints:
-            results[checkpoint] = measure(*features.of(checkpoint, args.seed))
+            results[checkpoint] = measure(*features.of(checkpoint, args.seed or 0))
             if args.out:
                 write_accuracies(args.out, features, args.config, results)
     finally:

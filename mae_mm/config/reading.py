@@ -71,6 +71,10 @@ def read_config(path: str, options: dict[str, Any] | None = None, work_dir: str 
     hooks = cfg.get('default_hooks') or {}
     for name in [name for name, hook in hooks.items() if hook is None and name not in MMENGINES]:
         del hooks[name]  # mmengine takes None for its own alone
+    for loader in (cfg.get(name) or {} for name in LOADERS):
+        if loader.get('num_workers') == 0:  # PyTorch refuses what is for workers
+            loader.persistent_workers = False
+            loader.pop('prefetch_factor', None)
     _accumulate(cfg, path)
     settle_bands(cfg)
     name = os.path.splitext(os.path.basename(path))[0]
@@ -105,6 +109,11 @@ def _evaluated(path: str, variables: dict[str, Any], told: Callable[[], str] | N
         return evaluate(path, {**inherited_settings(program, RUNNER_KEYS - VARIABLES), **variables})
     except InputError:
         raise
+    except ImportError as error:
+        if 'custom modules' not in str(error):
+            raise InputError(f'{path} cannot be read as a config: {type(error).__name__}: {error}') from error
+        raise InputError(f'{path}: custom_imports: {error.__cause__ or error}; modules of your own are found where '
+                         'PYTHONPATH says, as in PYTHONPATH=. mae-mm ...') from error
     except (Exception, SystemExit) as error:  # a config is a program: anything can be wrong with it
         raise InputError(f'{told() if told else path} cannot be read as a config: {type(error).__name__}: '
                          f'{error}') from error

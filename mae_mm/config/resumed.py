@@ -13,6 +13,7 @@ from .stored import parsed
 FROM_CHECKPOINT = r'optim_wrapper\.(optimizer|paramwise_cfg|constructor)(\..+)?|param_scheduler(\..+)?'
 WEIGHTS = r'model\.(?!(module\.)?(test_cfg|train_cfg|data_preprocessor)\b).+'  # other ones need other weights
 LEFT_OUT = r'(work_dir|load_from|resume|launcher|filename|model_wrapper_cfg|visualizer|custom_imports)(\..+)?'
+TEACHER = r'model\.teacher\.init_cfg\.checkpoint'  # what is learned, and no start that the first run is past
 # What fitting to a machine changes, and where weights come from at the start.
 OF_MACHINES = (r'(.*\.)?(norm_cfg\.type|init_cfg(\..+)?|num_workers|persistent_workers|pin_memory)|'
                r'optim_wrapper\.(type|loss_scale|dtype|optimizer\.fused)')
@@ -36,7 +37,8 @@ def check_resumed(cfg: Config, path: str) -> str | None:
         return None
     before, now = _settings(parsed(text, path)), _settings(cfg._cfg_dict.to_dict())
     changed = {key: (before.get(key), now.get(key)) for key in {**before, **now}
-               if before.get(key) != now.get(key) and not re.fullmatch(f'{LEFT_OUT}|{OF_MACHINES}', key)}
+               if before.get(key) != now.get(key)
+               and (re.fullmatch(TEACHER, key) or not re.fullmatch(f'{LEFT_OUT}|{OF_MACHINES}', key))}
     for key, (old, new) in changed.items():
         if re.fullmatch(f'{FROM_CHECKPOINT}|{WEIGHTS}', key):
             raise InputError(f'{key} was {old!r} in the run of {path} and is {new!r} now, which a resumed run cannot '
