@@ -228,7 +228,7 @@ def test_what_a_model_cannot_do_is_told(classifier, encoder, models, tmp_path):
             (lambda: encoder.reconstruct(photo, mask_ratio=1.), 'mask_ratio=1.0 leaves 0'),
             (lambda: mae_mm.load(models / 'classifier.pth', device='gpu7'), "device='gpu7' cannot be used here"),
             (lambda: mae_mm.load(models / 'classifier.pth', dtype='int8'), "dtype='int8' is none of"),
-            (lambda: mae_mm.load(models / 'classifier.pth', cfg_options=dict(a=1)), 'cfg_options change a config'),
+            (lambda: mae_mm.load(models / 'classifier.pth', cfg_options=dict(a=1)), 'settings are of a config'),
             (lambda: mae_mm.load('finetune/vit_folder'), 'vit_folder is a config; give a checkpoint after it'),
             (lambda: mae_mm.load(models / 'classifier.py'), 'classifier.py is a config'),
             (lambda: mae_mm.load('none.pth'), 'none.pth: no such checkpoint'),

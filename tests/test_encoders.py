@@ -224,9 +224,10 @@ def test_real_clip_and_siglip_towers_are_refused_by_name():
 def test_what_a_target_has_no_encoder_for_is_one_line(target, part, message, tmp_path, capsys):
     torch.save(MAE(img_size=32, patch_size=8, embed_dims=32, num_layers=2, num_heads=2, **part).state_dict(),
                tmp_path / 'ours.pth')
-    assert run_inside('tools/model_converters/export.py', tmp_path / 'ours.pth', tmp_path / 'dst.pth', '--to', target) == 2
+    dst = tmp_path / 'dst.pth'
+    assert run_inside('tools/model_converters/export.py', tmp_path / 'ours.pth', dst, '--to', target) == 2
     error = capsys.readouterr().err
-    assert error.count('\n') == 1 and message in error and not (tmp_path / 'dst.pth').exists()
+    assert error.count('\n') == 1 and message in error and not dst.exists()
 
 
 def test_a_model_that_lacks_tokens_is_told_which_settings_it_needs(tmp_path, capsys):

@@ -114,3 +114,12 @@ def results_of(source: Source, place: int, bands: bool) -> dict[str, Any]:
         array = np.ascontiguousarray(np.broadcast_to(array, (*array.shape[:2], 3))[..., ::-1])
         array = array if array.dtype == np.uint8 else array.round().astype(np.uint8)
     return dict(img=array, img_path=source.path, sample_idx=place)
+
+
+def note(error: InputError, source: Source, broken: dict[str, str] | None) -> None:
+    """Keep what is wrong with an image, or raise it, with its name."""
+    name, text = source.path or source.name, str(error)
+    text = text if name in text else f'{name}: {text}'
+    if broken is None:
+        raise InputError(text) from error
+    broken[name] = text

@@ -11,17 +11,18 @@ from mmengine.dataset import pseudo_collate
 from mmengine.device import get_device
 from torch import Tensor
 
-from ..checkpoint.reading import read_checkpoint
+from ..checkpoint.reading import meta_of, read_checkpoint
 from ..config.names import is_config
 from ..config.reading import read_config
 from ..config.sections import check_needed
 from ..datasets.palette import default_palette
 from ..errors import InputError, listed
 from ..evaluation.features import BATCH, pooled
+from ..models.patches import fit_to_patches
 from ..progress import progress_of
 from ..visualization.reconstruction import to_bytes
 from .described import own_config
-from .inputs import Source, results_of, sources_of
+from .inputs import Source, note, results_of, sources_of
 from .reconstructing import Reconstructing
 from .results import Prediction, Reconstructed, of_kind, stacked
 from .trained import in_scope_of, trained_model
@@ -50,9 +51,11 @@ def load(config_or_checkpoint: str | os.PathLike, checkpoint: str | os.PathLike 
     if checkpoint is None:
         if is_config(first):
             raise InputError(f'{first} is a config; give a checkpoint after it')
-        if cfg_options:
-            raise InputError('cfg_options change a config, and there is none; give it before the checkpoint')
         source, loaded = first, read_checkpoint(first)
+        if cfg_options:
+            held = 'the one that the checkpoint holds stays as it is' if 'cfg' in meta_of(loaded) else 'there is none'
+            raise InputError(f'{next(iter(cfg_options))}: settings are of a config that is given before the checkpoint, '
+                             f'and {held}')
         cfg = own_config(loaded, source)
     else:
         source = os.fspath(checkpoint)
@@ -155,7 +158,7 @@ class Model:
         several = isinstance(layers, (list, tuple))
 
         def step(batch: dict) -> list[list[Tensor]]:
-            inputs = self.model.data_preprocessor(batch, False)['inputs']
+            inputs = self._inputs(batch)
             if kind == 'pooled' and layers is None:
                 return [[row] for row in pooled(self.model, inputs)]
             wanted: Any = layers if several else [-1 if layers is None else layers]
@@ -171,7 +174,7 @@ class Model:
         """``(heads, N, N)`` of each image: what every token (rows) takes of each one; N = 1 + patches."""
 
         def step(batch: dict) -> list[Tensor]:
-            inputs = self.model.data_preprocessor(batch, False)['inputs']
+            inputs = self._inputs(batch)
             return list(self.model.backbone.attention_weights(inputs, layer).cpu())
 
         return [weights for _, weights in self._each(sources_of(images), step, batch_size, None, progress)]
@@ -200,10 +203,14 @@ class Model:
         """What the model sees of each image, after its pipeline: ``(H, W, 3)`` RGB bytes."""
 
         def step(batch: dict) -> list[np.ndarray]:
-            inputs = self.model.data_preprocessor(batch, False)['inputs']
+            inputs = self._inputs(batch)
             return list(to_bytes(self.model, inputs, self.cfg.get('picture_bands')))
 
         return [view for _, view in self._each(sources_of(images), step, batch_size, None, progress)]
+
+    def _inputs(self, batch: dict) -> Tensor:
+        """``(B, C, H, W)`` as the encoder takes them; a segmentor's pipeline leaves sides as they come."""
+        return fit_to_patches(self.model.data_preprocessor(batch, False)['inputs'], self.model.backbone.patch_size)
 
     @torch.no_grad()
     def _each(self, sources: Sequence[Source], step: Callable[[dict], list], batch_size: int,
@@ -226,7 +233,7 @@ class Model:
                             results = step(pseudo_collate([loaded[i] for i in places]))
                     except InputError as error:  # such as a size that the patches do not tile
                         for i in places:
-                            _note(error, chunk[i], broken)
+                            note(error, chunk[i], broken)
                     else:
                         done.update(zip(places, results, strict=True))
                 bar.update(len(chunk))
@@ -236,14 +243,5 @@ class Model:
         try:
             return self.pipeline(results_of(source, place, self.cfg.get('statistics') is not None))
         except InputError as error:
-            _note(error, source, broken)
+            note(error, source, broken)
             return None
-
-
-def _note(error: InputError, source: Source, broken: dict[str, str] | None) -> None:
-    """Keep what is wrong with an image, or raise it."""
-    if broken is None:
-        raise error
-    text = str(error)
-    name = source.path or source.name
-    broken[name] = text if name in text else f'{name}: {text}'

@@ -41,7 +41,7 @@ def read_config(path: str, options: dict[str, Any] | None = None, work_dir: str 
     path = find_config(path)
     options = options or {}
     if 'launcher' in options:
-        raise InputError('--cfg-options launcher: it is given by --launcher, as the scripts dist_*.sh and slurm_*.sh do')
+        raise InputError('--cfg-options launcher: --launcher gives it, as the scripts dist_*.sh and slurm_*.sh do')
     cfg = _evaluated(path, {})
     known = RUNNER_KEYS | set(cfg)
     for key in options:
@@ -71,7 +71,8 @@ def read_config(path: str, options: dict[str, Any] | None = None, work_dir: str 
     hooks = cfg.get('default_hooks') or {}
     for name in [name for name, hook in hooks.items() if hook is None and name not in MMENGINES]:
         del hooks[name]  # mmengine takes None for its own alone
-    for loader in (cfg.get(name) or {} for name in LOADERS):
+    loaders: list[Any] = [cfg.get(name) for name in LOADERS if cfg.get(name)]
+    for loader in loaders:
         if loader.get('num_workers') == 0:  # PyTorch refuses what is for workers
             loader.persistent_workers = False
             loader.pop('prefetch_factor', None)

@@ -7,6 +7,7 @@ import math
 from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from ..errors import InputError
@@ -21,6 +22,14 @@ def tiled(height: int, width: int, patch_size: int) -> Grid:
                          f'{math.ceil(height / p) * p}x{math.ceil(width / p) * p}, e.g. by '
                          'data_preprocessor.test_cfg.size_divisor')
     return height // p, width // p
+
+
+def fit_to_patches(images: Tensor, patch_size: int) -> Tensor:
+    """``(B, C, H, W)`` resized, where patches do not tile them, to the nearest sides that they do."""
+    size = [max(round(side / patch_size), 1) * patch_size for side in images.shape[2:]]
+    if size == list(images.shape[2:]):
+        return images
+    return F.interpolate(images, size, mode='bilinear', antialias=True)
 
 
 def patches_beyond(sizes: Sequence[tuple[int, int]], grid: Grid, patch_size: int, device: torch.device) -> Tensor:
