@@ -43,15 +43,19 @@ def check_replaces_nothing(targets: Sequence[str], sources: Sequence[str]) -> No
                     raise InputError(f'{target} would replace {path}, which it is made from; choose another name')
 
 
-def check_apart(out_dir: str, data_root: str | None) -> None:
+def check_apart(out_dir: str, data_root: str | None, option: str = '') -> None:
     """See that a folder is not among the data; it may hold them.
+
+    Args:
+        option: that chooses the folder, for the message.
 
     Raises:
         ValueError: it is.
     """
     root = os.path.realpath(data_root) if data_root else ''
     if root and os.path.commonpath([os.path.realpath(out_dir), root]) == root:
-        raise InputError(f'{out_dir}: the output would be among the data ({data_root}); choose another folder')
+        raise InputError(f'{out_dir}: the output would be among the data ({data_root}); choose another folder'
+                         + (f' by {option}' if option else ''))
 
 
 def check_writable(path: str, made_from: Sequence[str] = ()) -> None:

@@ -54,8 +54,8 @@ def load(config_or_checkpoint: str | os.PathLike, checkpoint: str | os.PathLike 
         source, loaded = first, read_checkpoint(first)
         if cfg_options:
             held = 'the one that the checkpoint holds stays as it is' if 'cfg' in meta_of(loaded) else 'there is none'
-            raise InputError(f'{next(iter(cfg_options))}: settings are of a config that is given before the checkpoint, '
-                             f'and {held}')
+            raise InputError(f'{next(iter(cfg_options))}: settings are of a config that is given before the '
+                             f'checkpoint, and {held}')
         cfg = own_config(loaded, source)
     else:
         source = os.fspath(checkpoint)

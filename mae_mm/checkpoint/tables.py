@@ -215,10 +215,10 @@ TARGETS: dict[str, tuple[Rows, str]] = {
 
 # A name of a tensor -> what the encoder that has it computes and ours does not.
 REFUSED: tuple[tuple[str, str], ...] = (
-    (r'.*\.mlp\.(w12|w3|weights_in|weights_out|gate_proj|up_proj|fc1_g)\.weight', 'an MLP with a gate (SwiGLU), as '
+    (r'.*\.mlp\.(w12|w3|weights_in|weights_out|gate_proj|fc1_g)\.weight', 'an MLP with a gate (SwiGLU), as '
                                                                                "DINOv2's giant"),
     (r'(.*\.)?(pre_layrnorm|pre_layernorm|norm_pre|ln_pre)\.weight', "a norm before its layers, as CLIP's"),
     (r'(.*\.)?(head\.attention\.in_proj_weight|attn_pool\..+|head\.probe)', "pooling by attention, as SigLIP's"),
-    (r'(.*\.)?rope_embed\.periods', "rotary positions, as DINOv3's"),
+    (r'(.*\.)?rope_embed\.periods|.*\.mlp\.up_proj\.weight', "rotary positions, as DINOv3's"),
     (r'.*\.attn\.q_norm\.weight', 'a norm of queries and keys'),
 )

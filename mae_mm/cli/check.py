@@ -11,7 +11,7 @@ from mmengine.logging import MMLogger
 from ..apis.checking import check_run, is_fine, lines_of
 from ..apis.report import as_json
 from ..checkpoint.writing import AtomicBackend
-from ..errors import Incomplete
+from ..errors import Incomplete, InputError
 from ..outputs import check_writable
 from .common import add_settings
 
@@ -25,6 +25,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parser.parse_args(argv)
 
     if args.out is not None:
+        if not args.out.endswith('.json'):
+            raise InputError(f'--out {args.out}: the report is written to a file named .json')
         check_writable(args.out, [args.config])
     MMLogger.get_instance('check', log_level='WARNING')
     report = check_run(args.config, {**(args.cfg_options or {}), 'log_level': 'WARNING'})

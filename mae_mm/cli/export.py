@@ -54,7 +54,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     cfg = read_config(args.config, dict(args.cfg_options or {}, load_from=args.checkpoint))
     cfg.pop('optim_wrapper', None)  # nothing trains: no word on mixed precision
     fit_to_hardware(cfg, 'none')
-    model, metainfo = trained_model(cfg, read_checkpoint(args.checkpoint), args.checkpoint)
+    alone = not {'head', 'decode_head'} & set(cfg.model)  # what is exported of a model for pre-training: the encoder
+    model, metainfo = trained_model(cfg, read_checkpoint(args.checkpoint), args.checkpoint, encoder_suffices=alone)
     exportable = Exportable(model)
     metadata = dict(patch_size=exportable.backbone.patch_size,
                     **{key: metainfo[key] for key in ('classes', 'palette') if metainfo.get(key) is not None})

@@ -1,12 +1,13 @@
 """What the subcommands that use a trained model on images share: ``[CONFIG] CHECKPOINT IMAGE_OR_FOLDER ...``."""
 import argparse
+import os
 from collections.abc import Sequence
 
 import torch
 from mmengine.logging import MMLogger
 
 from ..apis.models import Model, load
-from ..config.names import is_config
+from ..config.names import find_config, is_config
 from ..errors import InputError
 from .common import add_settings
 
@@ -29,7 +30,10 @@ def images_of(inputs: Sequence[str]) -> tuple[str, list[str]]:
     Raises:
         ValueError: there are none.
     """
-    checkpoint, *images = inputs[1:] if is_config(inputs[0]) else inputs
+    first = inputs[0]
+    if not (is_config(first) or os.path.exists(first) or os.path.splitext(first)[1] or '://' in first):
+        find_config(first)  # which says what is like it
+    checkpoint, *images = inputs[1:] if is_config(first) else inputs
     if not images:
         raise InputError('there are no images: [CONFIG] CHECKPOINT IMAGE_OR_FOLDER ...')
     return checkpoint, images

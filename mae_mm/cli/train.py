@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from mmengine.config import Config
 
-from ..config.checks import check_data
+from ..config.checks import check_data, check_work_dir
 from ..config.hardware import fit_to_hardware
 from ..config.labels import look_at_labels
 from ..config.reading import read_config
@@ -56,6 +56,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         cfg.auto_scale_lr.enable = True
     add_vis_backends(cfg, args.vis)
     check_data(cfg, ('train_dataloader', 'val_dataloader'))
+    if start is None:
+        check_work_dir(cfg)
     settle(cfg, ('train_dataloader', 'val_dataloader'))
     look_at_labels(cfg, ('train_dataloader', 'val_dataloader'))
     fit_to_hardware(cfg, args.launcher)

@@ -9,6 +9,7 @@ from mmengine.config import Config, ConfigDict
 from mmengine.registry import DATASETS, init_default_scope
 
 from ..datasets.files import check_folder
+from ..datasets.folder import has_splits
 from ..datasets.pairs import stems_in
 from ..datasets.reading import IMAGE_SUFFIXES
 from ..datasets.scans import each_name
@@ -16,8 +17,9 @@ from ..datasets.shards import shards_at
 from ..datasets.sizes import check_sizes
 from ..datasets.splitting import held_out
 from ..errors import InputError
+from ..outputs import check_apart
 from .bands import LOOKED_AT, check_bands
-from .class_checks import check_class_folders
+from .class_checks import check_class_folders, check_overlap
 from .headers import check_headers
 from .reading import datasets_of
 
@@ -34,17 +36,34 @@ def check_data(cfg: Config, loaders: Sequence[str]) -> None:
     """
     statistics = cfg.get('statistics')
     init_default_scope(cfg.get('default_scope') or 'mmengine')
+    trained: set[str] = set()
     for loader, dataset in datasets_of(cfg):
         with DATASETS.switch_scope_and_registry(None) as registry:
             kind: Any = registry.get(dataset.type) if isinstance(dataset.get('type'), str) else None
         if loader in loaders and hasattr(kind, 'check'):
             images = kind.check(**{key: value for key, value in dataset.items() if key != 'type'})
             check_bands(images[:LOOKED_AT], statistics)
+            check_overlap(loader, images, [path for path in images if path in trained])
+            trained.update(images if loader == 'train_dataloader' else ())
         elif loader in loaders and 'seg_map_path' in (dataset.get('data_prefix') or {}):
             _check_pairs(loader, dataset, statistics, kind)
         elif loader in loaders and dataset.type in FOLDERS:
             _check_folder(cfg, loader, dataset)
     check_class_folders(cfg, loaders)
+
+
+def check_work_dir(cfg: Config) -> None:
+    """See that the files of a new run, pictures among them, do not become images to train on.
+
+    Raises:
+        ValueError: its work dir is in a folder that all images, or all folders of images, are taken from.
+    """
+    for _, dataset in datasets_of(cfg):
+        root, prefix = dataset.get('data_root') or '', dataset.get('data_prefix') or ''
+        if dataset.type == 'mae_mm.ClassFolder' and dataset.get('split') and has_splits(root):
+            prefix = dataset.split
+        if dataset.type in FOLDERS[:2] and isinstance(prefix, str):
+            check_apart(cfg.work_dir, os.path.join(root, prefix), '--work-dir')
 
 
 def _check_folder(cfg: Config, loader: str, dataset: ConfigDict) -> None:
@@ -59,6 +78,10 @@ def _check_folder(cfg: Config, loader: str, dataset: ConfigDict) -> None:
         raise InputError(f'{error} ({loader}); --cfg-options data_root=DIR says where the images are') from None
     names: Iterable[str] = (name for name in each_name(folder) if name.lower().endswith(suffixes))
     trained = (cfg.get('train_dataloader') or {}).get('dataset') or {}
+    shares = [part.get('held_out') for part in (trained, dataset)]
+    if dataset.get('split') == 'held_out' and shares[0] != shares[1] and trained.get('data_root') == dataset.data_root:
+        raise InputError(f'train_dataloader.dataset.held_out={shares[0]} and {loader}.dataset.held_out={shares[1]}: '
+                         'training images would be measured on; --cfg-options held_out=SHARE changes both')
     if dataset.get('split') == 'held_out' and dataset.get('held_out') and trained.get('on_broken') == 'replace':
         names = sorted(held_out(sorted(names), dataset.held_out))  # the others may be broken
     images = (os.path.join(folder, name) for name in names)

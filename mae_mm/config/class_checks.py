@@ -34,7 +34,7 @@ def check_class_folders(cfg: Config, loaders: Sequence[str]) -> None:
         if loader == 'train_dataloader':
             trained = {os.path.realpath(path): path for path in paths}
         elif trained:
-            _check_overlap(loader, paths, trained)
+            check_overlap(loader, paths, [path for path in paths if os.path.realpath(path) in trained])
             _tell_unmeasured(found)
 
 
@@ -46,8 +46,8 @@ def _find(dataset: ConfigDict) -> ClassFolder:
     return ClassFolder(**options, serialize_data=False)
 
 
-def _check_overlap(loader: str, paths: Sequence[str], trained: dict[str, str]) -> None:
-    both = [path for path in paths if os.path.realpath(path) in trained]
+def check_overlap(loader: str, paths: Sequence[str], both: Sequence[str]) -> None:
+    """Raises ``ValueError`` if any of the images of a loader are in both."""
     if both:
         raise InputError(f'{len(both)} of the {len(paths)} images of {loader} are training images too, such as '
                          f'{both[0]}; measure on other images')

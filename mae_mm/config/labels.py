@@ -98,9 +98,10 @@ def losses_of(model: Any) -> Iterator[ConfigDict]:
 def _check(weights: Any, classes: Sequence[str] | None) -> None:
     if weights == FREQUENCY:
         return
-    if not isinstance(weights, (list, tuple)) or not all(
+    if not isinstance(weights, (list, tuple)) or not any(weights) or not all(
             isinstance(weight, (int, float)) and math.isfinite(weight) and weight >= 0 for weight in weights):
-        raise InputError(f'class_weight={weights!r} is neither {FREQUENCY!r} nor a list of numbers from 0 on')
+        raise InputError(f'class_weight={weights!r} is neither {FREQUENCY!r} nor a list of numbers from 0 on, one '
+                         'at least above 0')
     if classes is not None and len(weights) != len(classes):
         raise InputError(f'class_weight has {len(weights)} numbers, and the data has {len(classes)} classes '
                          f'({listed(classes)})')

@@ -15,6 +15,7 @@ from mmengine.config.utils import RemoveAssignFromAST
 from ..errors import InputError
 
 Options = Mapping[str, Any]
+SIDES = ('img_size', 'crop_size')  # variables of sizes
 
 
 def evaluate(path: str, options: Options) -> Config:
@@ -72,11 +73,22 @@ def typed(options: Options, cfg: Config) -> dict[str, Any]:
             value = str(value)
         if isinstance(old, tuple) and isinstance(value, list):  # some transforms take sizes as tuples alone
             value = tuple(value)
+        if name in SIDES:
+            value = _sides(name, value, isinstance(old, tuple))
         number = isinstance(old, (int, float)) and not isinstance(old, bool)
         if number and isinstance(value, str):
             raise InputError(f'--cfg-options {name}={value}: not a number; the config has {old}')
         done[name] = value
     return done
+
+
+def _sides(name: str, value: Any, pair: bool) -> Any:
+    """A side in pixels, or two; two equal ones where the config has a pair."""
+    sides = value if isinstance(value, (list, tuple)) else [value]
+    if len(sides) not in (1, 2) or not all(type(side) is int for side in sides):
+        raise InputError(f'--cfg-options {name}={value} is not a side in pixels, or height and width with a comma '
+                         'between them')
+    return (sides[0], sides[-1]) if pair else value
 
 
 def _value(cfg: Any, name: str) -> Any:

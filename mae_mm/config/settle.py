@@ -158,11 +158,16 @@ def _checked_views(loader: ConfigDict) -> int:
 def _check_normalisation(cfg: Config) -> None:
     """A head that normalises one place an image, as what UPerHead has pooled: one image alone has no deviation."""
     head = cfg.model.get('decode_head') or {}
+    neck = cfg.model.get('neck')
+    alone = cfg.train_dataloader.batch_size == 1 and int(os.environ.get('WORLD_SIZE', 1)) == 1
+    if alone and isinstance(neck, dict) and neck.get('type') == 'ClsBatchNormNeck':
+        raise InputError('train_dataloader.batch_size is 1, and batch normalisation in model.neck needs two images or '
+                         'more in a batch')
     limit = ONE_PLACE.get(str(head.get('type')).rpartition('.')[2], 0)
     size = (cfg.model.get('data_preprocessor') or {}).get('size') or (math.inf, )
     if (max(size) <= limit * cfg.model.backbone.get('patch_size', 16)
             and (head.get('norm_cfg') or {}).get('type') in ('BN', 'SyncBN')
-            and cfg.train_dataloader.batch_size == 1 and int(os.environ.get('WORLD_SIZE', 1)) == 1):
+            and alone):
         raise InputError('train_dataloader.batch_size is 1, and batch normalisation in model.decode_head needs two '
                          'images or more in a batch, so at least two training images')
 

@@ -43,10 +43,6 @@ def _pair(value: Any) -> bool:
     return isinstance(value, (list, tuple)) and len(value) == 2 and all(map(_from(1), value))
 
 
-def _weights(values: Any) -> bool:
-    return isinstance(values, (list, tuple)) and all(_number(v) and v >= 0 for v in values) and any(values)
-
-
 # Pattern of a setting's path -> what it must be, and how that is said.
 VALUES: dict[str, tuple[Check, str]] = {
     r'optim_wrapper\.optimizer\.(lr|weight_decay)': (lambda v: _number(v) and v >= 0, 'a number from 0 on'),
@@ -100,8 +96,6 @@ VALUES: dict[str, tuple[Check, str]] = {
         lambda v: isinstance(v, (list, tuple)) and len(v) == 2 and all(_number(x) and 0 <= x < 1 for x in v),
         'two numbers from 0 on and below 1'),
     r'optim_wrapper\.clip_grad\.(norm_type|clip_value)': (lambda v: _number(v) and v > 0, 'a number above 0'),
-    r'model\..*\bclass_weight': (lambda v: v is None or isinstance(v, str) or _weights(v),
-                                'numbers from 0 on, not all of them 0'),
     r'param_scheduler(\.\d+)?\.min_ratio': (lambda v: _number(v) and 0 <= v <= 1, 'a number from 0 to 1'),
     r'model\.data_preprocessor\.(test_cfg\.)?size': (_or_none(_pair), 'two whole numbers, height and width, or None'),
     r'.*pipeline\..*\bbackend': (lambda v: v in ('cv2', 'pillow'), "'cv2' or 'pillow'"),
@@ -122,7 +116,8 @@ def check_values(cfg: Config) -> None:
     Raises:
         ValueError: with the path of a setting, its value, and what it must be.
     """
-    for path, value in _settings(cfg._cfg_dict, ''):
+    # The run's length first: others are computed from it.
+    for path, value in sorted(_settings(cfg._cfg_dict, ''), key=lambda pair: not pair[0].startswith('train_cfg.')):
         for pattern, (check, said) in VALUES.items():
             if re.fullmatch(pattern, path) and not check(value):
                 raise InputError(f'{path}={value!r} is not {said}')

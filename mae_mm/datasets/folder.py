@@ -10,6 +10,7 @@ from mmpretrain.datasets.categories import IMAGENET_CATEGORIES
 from ..errors import InputError, listed
 from ..registry import DATASETS
 from .base import FolderDataset
+from .pairs import LABEL_FOLDERS
 from .scans import names_in
 from .shards import folders_in, is_folder_of_images
 from .splitting import held_out
@@ -100,6 +101,9 @@ class ClassFolder(FolderDataset):
         if split:
             folder = os.path.join(data_root, 'train') if has_splits(data_root) else data_root
         names = folders_in(folder)
+        if 'images' in names and set(names) <= {'images', *LABEL_FOLDERS}:
+            raise InputError(f'{folder}: images and label maps, for a segmentor; a classifier needs class folders, '
+                             f'{folder}/CLASS/*.jpg')
         if len(names) < 2:
             found = f'one class folder, {names[0]}' if names else 'no class folders'
             raise InputError(f'{folder}: {found}, and a classifier needs two or more: {folder}/CLASS/*.jpg'

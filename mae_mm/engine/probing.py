@@ -34,14 +34,19 @@ class ProbeHook(Hook):
     """
 
     def __init__(self, data: str, interval: int = 1, k: int = 20):
-        if interval < 1 or k < 1:
-            raise InputError(f'ProbeHook(interval={interval}, k={k}): both are whole numbers from 1 on')
+        if not isinstance(data, str):
+            raise InputError(f'ProbeHook(data={data!r}): it is KIND:DIR, such as folder:CLASSES')
+        if type(interval) is not int or type(k) is not int or interval < 1 or k < 1:
+            raise InputError(f'ProbeHook(interval={interval!r}, k={k!r}): both are whole numbers from 1 on')
         self.source, self.interval, self.k = data, interval, k
         self.data: Any = None
 
     def before_train(self, runner: Any) -> None:
         backbone = _bare(runner.model).backbone
-        self.data = LabelledSet(self.source, bands_of(runner.cfg.get('statistics')))
+        try:
+            self.data = LabelledSet(self.source, bands_of(runner.cfg.get('statistics')))
+        except InputError as error:  # which names the option of `mae-mm evaluate`
+            raise InputError(f'ProbeHook: {str(error).replace("--on ", "data=")}') from None
         if self.data.labels != CLASSES:
             raise InputError(f'ProbeHook: {self.source} has label maps, and class folders are needed')
         self.data.fit((backbone.grid[0] * backbone.patch_size, backbone.grid[1] * backbone.patch_size))

@@ -13,9 +13,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..checkpoint.grids import CLS_ROWS, Grid, bias_table_rows
+from ..errors import InputError
 from .attention import BiasTable
 from .tracing import exporting
 
+MOST_PATCHES = 2**20  # 16384 x 16384 pixels by patches of 16; their table alone has gigabytes
 # How positions become those of another grid -> how PyTorch is told. Encoders were trained with different ways: plain
 # (facebookresearch/mae, Pixio, Hugging Face's DINOv2); with antialiasing (timm, DINOv2 with registers); with sides
 # that are .1 of a patch longer (facebookresearch/dinov2 without registers).
@@ -39,6 +41,8 @@ def sincos_position(channels: int, grid: Grid, num_cls_tokens: int = 1) -> Tenso
     if channels % 4:
         raise ValueError(f'sin-cos positions need a width that is a multiple of 4, not {channels}')
     h, w = grid
+    if h * w > MOST_PATCHES:
+        raise InputError(f'images of {h}x{w} patches: at most {MOST_PATCHES:,} patches are computed with')
     frequencies = 10000.0 ** (-torch.arange(channels // 4, dtype=torch.float64) / (channels / 4))
     rows, columns = torch.meshgrid(
         torch.arange(h, dtype=torch.float64), torch.arange(w, dtype=torch.float64), indexing='ij')
