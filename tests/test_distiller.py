@@ -1,4 +1,6 @@
 """Distillation: the student's loss, and a teacher that nothing changes, saves or trains."""
+import json
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -84,6 +86,20 @@ def test_a_student_learns_its_teacher():
     assert losses[-1] < .5 * losses[0]
 
 
+@pytest.mark.parametrize('room, passes', [(8, 1), (3, 2), (0, 2)])
+def test_a_teacher_sees_an_image_once_as_far_as_there_is_room(room, passes):
+    model, plain = distiller(layers=[0, 2], cached_images=room), distiller(layers=[0, 2])
+    images = torch.randn(4, 3, 32, 48).to(memory_format=torch.channels_last)
+    order, seen = torch.randperm(24).expand(4, -1), []
+    model.teacher.layers[0].register_forward_hook(lambda *args: seen.append(len(args[2])))
+    for turned in (images, images.flip(0)):
+        torch.testing.assert_close(model.loss(turned, ids_shuffle=order), plain.loss(turned, ids_shuffle=order),
+                                   rtol=1e-3, atol=0)
+    assert len(seen) == passes and sum(seen) == {8: 4, 3: 5, 0: 8}[room]
+    model.loss(images + 1, ids_shuffle=order)  # other pixels
+    assert sum(seen) == {8: 8, 3: 9, 0: 12}[room]
+
+
 def test_what_nothing_reads_is_not_computed():
     model = distiller(layers=[1, 0])
     model.teacher.layers[2].forward = None
@@ -104,7 +120,8 @@ def test_a_compiled_loss_is_the_same():
 @pytest.mark.parametrize('options, message', [
     (dict(teacher=dict(in_channels=1)), 'the student has patches of 8 pixels and 3 channels, the teacher of 8 and 1'),
     (dict(layers=3), 'layer 3, the backbone has 3 layers'), (dict(mask_ratio=1.), 'leaves 0 of 24 patches visible'),
-    (dict(teacher=dict(rel_pos_bias=True)), 'rel_pos_bias=False'), (dict(mask_block=9), 'mask_block')])
+    (dict(teacher=dict(rel_pos_bias=True)), 'rel_pos_bias=False'), (dict(mask_block=9), 'mask_block'),
+    (dict(cached_images=2.5), 'cached_images=2.5 is not a whole number from 0 on')])
 def test_parts_that_do_not_fit_are_one_line(options, message):
     with pytest.raises(ValueError, match=message):
         distiller(**options)
@@ -112,8 +129,11 @@ def test_parts_that_do_not_fit_are_one_line(options, message):
         Distiller(torch.nn.Linear(2, 2), MAE(**SIZES, **TEACHER))
 
 
-def test_a_folder_is_distilled_by_the_command_and_its_student_goes_on_everywhere(tmp_path, monkeypatch):
-    """A teacher of our own, a student of two layers, and features of the student without a word on its parts."""
+def test_a_folder_is_distilled_by_the_command_and_its_student_goes_on_everywhere(tmp_path, monkeypatch, capsys):
+    """A teacher of our own, a student of two layers, and features of the student without a word on its parts.
+
+    A test, too, measures against the teacher and no other one, and a run does not go on with another one.
+    """
     monkeypatch.chdir(tmp_path)
     own_data.class_folders(tmp_path / 'photos', 4)
     teacher = MAE(img_size=32, patch_size=16, **TEACHER)
@@ -125,9 +145,20 @@ def test_a_folder_is_distilled_by_the_command_and_its_student_goes_on_everywhere
            'max_epochs=1', 'batch_size=2', 'held_out=.3', 'train_dataloader.num_workers=0',
            'train_dataloader.persistent_workers=False', 'val_dataloader.num_workers=0',
            'val_dataloader.persistent_workers=False', *sizes]
-    assert run_inside(*run) == 2  # no teacher
-    assert run_inside(*run, 'checkpoint=teacher.pth') == 0
+    assert run_inside(*run) == 2 and 'model.teacher.init_cfg=None' in capsys.readouterr().err  # no teacher
+    assert run_inside(*run, 'cached_images=-1', 'checkpoint=teacher.pth') == 2
+    assert run_inside(*run, 'cached_images=9', 'checkpoint=teacher.pth') == 0
     path = next(tmp_path.glob('work_dirs/distill_vit_folder/epoch_1.pth'))
     weights = load_weights(str(path))
     assert {name.split('.')[0] for name in weights} == {'backbone', 'projections'}
     load_into(MAE(img_size=32, patch_size=16, **STUDENT), encoder_of(weights)[0], str(path))
+    trained = json.loads(next(path.parent.rglob('scalars.json')).read_text().splitlines()[-1])
+    assert run_inside('test', run[1], path, *run[2:], 'checkpoint=teacher.pth') == 0
+    tested = json.loads((path.parent / 'metrics.json').read_text())
+    assert tested['metrics']['held_out_mse'] == pytest.approx(trained['held_out_mse'], rel=1e-4)
+    capsys.readouterr()
+    (tmp_path / 'other.pth').write_bytes((tmp_path / 'teacher.pth').read_bytes())
+    assert run_inside(*run[:2], '--resume', *run[2:], 'cached_images=9', 'checkpoint=other.pth') == 2
+    assert 'model.teacher.init_cfg.checkpoint was' in capsys.readouterr().err
+    assert run_inside('convert', path, tmp_path / 'student', '--to', 'huggingface') == 0
+    assert 'left out 2 tensors of the projections' in capsys.readouterr().out
