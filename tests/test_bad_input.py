@@ -71,8 +71,8 @@ def test_empty_data_set_and_missing_label_map(error_of, config, scenes, tmp_path
 
 
 def test_a_variable_that_its_config_cannot_be_evaluated_with_is_named(error_of):
-    error = error_of(TRAIN, 'mae/upernet_folder', '--cfg-options', 'max_iters=9', 'crop_size=text', 'lr=1e-3')
-    assert error.startswith('error: --cfg-options crop_size=text: with it ') and 'cannot be read as a config' in error
+    error = error_of(TRAIN, 'mae/upernet_folder', '--cfg-options', 'max_iters=9', 'arch=[text]', 'lr=1e-3')
+    assert error.startswith("error: --cfg-options arch=['text']: with it ") and 'cannot be read as a config' in error
 
 
 def test_settings_before_other_arguments_are_told(error_of, config):

@@ -68,7 +68,7 @@ def test_nothing_is_replaced_by_a_conversion_that_was_not_told_to(encoder, tmp_p
      "--seed 3 is of the random weights of 'untrained'"),
     (['features', 'pretrain/mae_vit_foldr', 'encoder.pth', 'few', '--out', 'f.npz'],
      "no such config; is it 'pretrain/mae_vit_folder'?"),
-    (['evaluate', 'encoder.pth', '--on', 'folder:few', '--num-heads', 2], 'each of these checkpoints stores its own'),
+    (['evaluate', 'encoder.pth', '--on', 'folder:few', '--num-heads', 4], 'each of these checkpoints stores its own'),
     (['train', 'pretrain/mae_vit_folder', '--work-dir', 'few/runs', '--cfg-options', 'data_root=few'],
      'few/runs: the output would be among the data (few/); choose another folder by --work-dir'),
     (['train', 'pretrain/mae_vit_folder', '--cfg-options', 'data_root=few', 'train_dataloader.dataset.held_out=.5'],

@@ -165,14 +165,15 @@ def test_broken_images_stop_or_are_replaced(some_broken, monkeypatch):
         [some[draw] for draw in sampler]
 
 
-def test_a_run_goes_on_past_a_broken_image(some_broken, tmp_path, error_of):
+def test_a_run_goes_on_past_a_broken_image(some_broken, tmp_path_factory, error_of):
+    work_dir = tmp_path_factory.mktemp('run')
     options = ('--cfg-options', f'data_root={some_broken}', 'held_out=.1', *VIEWS[1:],
                'train_dataloader.num_workers=1', 'val_dataloader=None', 'val_cfg=None', 'val_evaluator=None')
-    assert 'cannot be read as an image' in error_of('tools/train.py', FOLDER, '--work-dir', tmp_path / 'w', *options)
-    assert run_inside('tools/train.py', FOLDER, '--work-dir', tmp_path / 'w', '--overwrite', *options,
+    assert 'cannot be read as an image' in error_of('tools/train.py', FOLDER, '--work-dir', work_dir, *options)
+    assert run_inside('tools/train.py', FOLDER, '--work-dir', work_dir, '--overwrite', *options,
                       'on_broken=replace', 'max_broken=.2') == 0
     assert 'max_broken=0.01 allows no more' in error_of(
-        'tools/train.py', FOLDER, '--work-dir', tmp_path / 'w', '--overwrite', *options, 'on_broken=replace')
+        'tools/train.py', FOLDER, '--work-dir', work_dir, '--overwrite', *options, 'on_broken=replace')
 
 
 # The machine

@@ -46,7 +46,7 @@ class FrozenEncoder:
             described = describe(weights)
         except InputError as error:
             raise InputError(f'{source}: {error}') from None
-        self.stores_num_heads = described.backbone.num_heads is not None
+        self.stored_heads = described.backbone.num_heads
         self.backbone = _built(described, source, num_heads)
         own = self.backbone.state_dict()
         for name in [name for name in weights if name.startswith(LAST_NORM) and name not in own]:

@@ -104,10 +104,10 @@ class Evaluation:
         results, rows, start = Results(self.out), [], time.perf_counter()
         camvid = Config.fromfile(resources() / CAMVID).metainfo.to_dict()
         of_bands: dict[str, list[LabelledSet]] = {}  # what differs between encoders of other bands
-        told: set[bool] = set()  # whether files store their numbers of heads
+        stored: set[int | None] = set()  # numbers of attention heads
         for source in dict.fromkeys(checkpoints):  # before anything is computed
             encoder = FrozenEncoder(source, self.num_heads)
-            told.add(encoder.stores_num_heads)
+            stored.add(encoder.stored_heads)
             kind = digest(encoder.bands)
             if kind not in of_bands:
                 of_bands[kind] = [LabelledSet(source, encoder.bands, camvid) for source in dict.fromkeys(on)]
@@ -120,7 +120,7 @@ class Evaluation:
                 encoder.check_size(self._size(encoder, data))
                 for few in self.shots:
                     shots.draw(data.groups, few, 0, data.group_names)
-        if self.num_heads is not None and told == {True}:
+        if self.num_heads is not None and None not in stored and stored != {self.num_heads}:
             raise InputError(f'--num-heads {self.num_heads}: each of these checkpoints stores its own number')
         for source in dict.fromkeys(checkpoints):
             encoder = encoder if encoder.source == source else FrozenEncoder(source, self.num_heads)

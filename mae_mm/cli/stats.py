@@ -29,9 +29,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     MMLogger.get_instance('stats', log_level='WARNING')
     name = os.path.basename(os.path.abspath(args.folder)) or 'stats'
     out = args.out or os.path.join('work_dirs', 'stats', f'{name}.json')
+    check_writable(out, images_of_name(args.folder, out))
     if not out.endswith('.json'):
         raise InputError(f'--out {out}: statistics are written to a file named .json')
-    check_writable(out, images_of_name(args.folder, out))
     check_outside_shards(out, [args.folder])
     statistics = folder_statistics(args.folder, args.nodata)
     write_statistics(statistics, out)

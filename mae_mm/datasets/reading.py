@@ -24,8 +24,8 @@ OTHER_SUFFIXES = ('.gif', '.heic', '.heif', '.avif', '.jp2', '.jxl', '.jfif', '.
 JPEG = b'\xff\xd8'  # how such a file begins
 FRAMES, START_OF_SCAN = {*range(0xFFC0, 0xFFD0)} - {0xFFC4, 0xFFC8, 0xFFCC}, 0xFFDA  # markers in it
 MAX_BANDS = 128  # what OpenCV resizes
-NEED_STATISTICS = ('Images other than 8-bit grey or RGB need statistics of their bands, in the config that trains the '
-                   'encoder: mae-mm stats DIR writes them and says which setting to add')
+NEED_STATISTICS = ('Images other than 8-bit grey or RGB need statistics of their bands: mae-mm stats DIR writes them '
+                   'and says which setting to add to the config that trains the encoder')
 PNG_CHANNELS = {0: 1, 2: 3, 3: 3, 4: 2, 6: 4}  # of the colour types; 3 is a palette
 MODE_TYPES = {'I;16': 'uint16', 'I;16B': 'uint16', 'I;16L': 'uint16', 'I;16N': 'uint16', 'I': 'int32', 'F': 'float32'}
 MODE_CHANNELS = {'1': 1, 'L': 1, 'LA': 2, 'RGBA': 4, **dict.fromkeys(MODE_TYPES, 1)}  # others are read as RGB
