@@ -50,7 +50,7 @@ PRETRAIN, SEGMENT, FINETUNE = 'pretrain/mae_vit_folder', 'mae/upernet_folder', '
     (PRETRAIN, 'default_hooks.checkpoint.rule', 'biggest', "is not 'greater' or 'less'"),
     (PRETRAIN, 'launcher', 'slurm', '--launcher gives it'),
     (PRETRAIN, 'img_size', 32.5, 'is not a side in pixels'),
-    (PRETRAIN, 'val_evaluator.type', 'mae_mm.Accuracy', 'measures a classifier, which model.type='),
+    (PRETRAIN, 'val_evaluator.type', 'mae_mm.Accuracy', 'measures a classifier, and model.type='),
     (SEGMENT, 'default_hooks.checkpoint.save_best', 'mDice', 'there are aAcc, mIoU, mAcc'),
     (FINETUNE, 'min_lr', 10, 'min_lr=10 is above lr='),
     (FINETUNE, 'train_dataloader.dataset.per_class', 0, 'is not a whole number from 1 on, or None'),
@@ -108,3 +108,10 @@ def test_hooks_of_a_config_of_ones_own_do_not_replace_those_of_the_package(tmp_p
     assert {'mae_mm.StopHook', 'mae_mm.CheckLossHook', 'mae_mm.SeedStepHook', 'mae_mm.ReconstructionHook'} <= {
         hook.type for hook in cfg.default_hooks.values()}
     assert 'summary' not in cfg.default_hooks and [hook.type for hook in cfg.custom_hooks] == ['EMAHook']
+
+
+def test_a_model_of_ones_own_is_measured_by_what_its_author_says(tmp_path):
+    path = tmp_path / 'own.py'
+    path.write_text(f"_base_ = 'mae_mm::{PRETRAIN}.py'\nmodel = dict(_delete_=True, type='own.Model')\n"
+                    "val_evaluator = dict(_delete_=True, type='mae_mm.Accuracy')\n")
+    assert read_config(str(path)).val_evaluator.type == 'mae_mm.Accuracy'

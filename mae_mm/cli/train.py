@@ -45,9 +45,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     cfg = read_config(args.config, args.cfg_options, args.work_dir)
     check_needed(cfg, TRAINING)
     check_shapes(cfg)
-    start = resumed_from(args.resume, cfg.work_dir)
-    if start is not None and args.overwrite:
-        raise InputError(f'--overwrite removes {start}, which --resume goes on from: give one of the two')
+    start = resumed_from(args.resume, cfg.work_dir, args.overwrite)
     if start is not None:
         cfg.resume, cfg.load_from = True, start
     if args.auto_scale_lr:
@@ -102,12 +100,15 @@ def sources_of(cfg: Config) -> list[str]:
     return [name for name in named if isinstance(name, str)]
 
 
-def resumed_from(asked: str | None, work_dir: str) -> str | None:
+def resumed_from(asked: str | None, work_dir: str, overwrite: bool = False) -> str | None:
     """The checkpoint that ``--resume`` names; None for a new run.
 
     Raises:
-        ValueError: there is none.
+        ValueError: there is none, or ``--overwrite`` would remove it.
     """
     if asked is None or (asked == 'auto' and not checkpoints_in(work_dir)):
         return None
-    return latest_checkpoint(work_dir) if asked in ('auto', 'latest', '') else asked
+    start = latest_checkpoint(work_dir) if asked in ('auto', 'latest', '') else asked
+    if overwrite:
+        raise InputError(f'--overwrite removes {start}, which --resume goes on from: give one of the two')
+    return start

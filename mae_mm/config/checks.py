@@ -79,7 +79,8 @@ def _check_folder(cfg: Config, loader: str, dataset: ConfigDict) -> None:
     names: Iterable[str] = (name for name in each_name(folder) if name.lower().endswith(suffixes))
     trained = (cfg.get('train_dataloader') or {}).get('dataset') or {}
     shares = [part.get('held_out') for part in (trained, dataset)]
-    if dataset.get('split') == 'held_out' and shares[0] != shares[1] and trained.get('data_root') == dataset.data_root:
+    alike = all(trained.get(key) == dataset.get(key) for key in ('type', 'data_root', 'data_prefix'))
+    if dataset.get('split') == 'held_out' and alike and shares[0] != shares[1]:
         raise InputError(f'train_dataloader.dataset.held_out={shares[0]} and {loader}.dataset.held_out={shares[1]}: '
                          'training images would be measured on; --cfg-options held_out=SHARE changes both')
     if dataset.get('split') == 'held_out' and dataset.get('held_out') and trained.get('on_broken') == 'replace':

@@ -14,9 +14,12 @@ INTERPOLATIONS = ('nearest', 'bilinear', 'bicubic', 'area', 'lanczos', 'box', 'h
 METRICS_OF_MASKS = ('mIoU', 'mDice', 'mFscore')
 GIVEN_BY = dict(mIoU=('aAcc', 'mIoU', 'mAcc'), mDice=('aAcc', 'mDice', 'mAcc'),
                 mFscore=('aAcc', 'mFscore', 'mPrecision', 'mRecall'))
-# Type of an evaluator -> the part that a model has whose results it takes, and what such a model is.
-MEASURED = {'mae_mm.IoUMetric': ('decode_head', 'segmentor'), 'mae_mm.Accuracy': ('head', 'classifier'),
-            'mae_mm.CorruptionError': ('head', 'classifier')}
+# Part of a model's config -> what a model with it is; one with none of them may be anything.
+KINDS = dict(decode_head='segmentor', head='classifier', decoder='model for pre-training',
+             teacher='model for pre-training')
+# Type of an evaluator -> what it measures.
+MEASURED = {'mae_mm.IoUMetric': 'segmentor', 'mae_mm.Accuracy': 'classifier', 'mae_mm.CorruptionError': 'classifier',
+            'mae_mm.ReconstructionLoss': 'model for pre-training'}
 
 
 def _number(value: Any) -> bool:
@@ -177,9 +180,10 @@ def check_save_best(cfg: Config) -> None:
 def _check_metrics(cfg: Config) -> None:
     """Refuse to measure a model by what it does not predict."""
     model = (cfg.get('model') or {}).get('module') or cfg.get('model') or {}
+    kind = next((said for part, said in KINDS.items() if part in model), None)
     for name in ('val_evaluator', 'test_evaluator'):
         for evaluator in _evaluators(cfg, name):
-            part, said = MEASURED.get(evaluator.get('type'), (None, ''))
-            if part and part not in model:
-                raise InputError(f'{name}.type={evaluator.type} measures a {said}, which model.type='
-                                 f'{model.get("type")} is not')
+            measured = MEASURED.get(evaluator.get('type'))
+            if kind and measured and measured != kind:
+                raise InputError(f'{name}.type={evaluator.type} measures a {measured}, and model.type='
+                                 f'{model.get("type")} is a {kind}')
