@@ -284,6 +284,16 @@ def test_resume_in_words(tmp_path, epochs):
         with pytest.raises(InputError, match='holds no checkpoint'):
             resumed_from(asked, str(tmp_path))
     assert resumed_from('auto', str(epochs[1])).endswith('epoch_2.pth')
+    with pytest.raises(InputError, match='--overwrite removes .*epoch_2.pth'):
+        resumed_from('auto', str(epochs[1]), overwrite=True)
+
+
+def test_a_run_that_goes_on_keeps_its_length(epochs, error_of):
+    config, straight = epochs
+    before = sorted(straight.rglob('*'))
+    said = error_of(TRAIN, config, '--work-dir', straight, '--resume', '--cfg-options', 'train_cfg.max_epochs=5')
+    assert 'train_cfg.max_epochs was 2 in the run of' in said and 'load_from=' in said
+    assert sorted(straight.rglob('*')) == before
 
 
 def full_disk(monkeypatch, times):

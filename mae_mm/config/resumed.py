@@ -41,7 +41,8 @@ def check_resumed(cfg: Config, path: str) -> str | None:
                and (re.fullmatch(TEACHER, key) or not re.fullmatch(f'{LEFT_OUT}|{OF_MACHINES}', key))}
     kinds = [value for key, value in now.items() if re.fullmatch(r'param_scheduler(\.\d+)?\.type', key)]
     length = r'train_cfg\.max_epochs' if 'mae_mm.WarmupCosineLR' in kinds else '(?!)'  # which ends with the run
-    for key, (old, new) in changed.items():
+    # The run's length first: what follows from it is not what a user has changed.
+    for key, (old, new) in sorted(changed.items(), key=lambda item: not item[0].startswith('train_cfg.')):
         if re.fullmatch(f'{FROM_CHECKPOINT}|{WEIGHTS}|{length}', key):
             raise InputError(f'{key} was {old!r} in the run of {path} and is {new!r} now, which a resumed run cannot '
                              f'follow; leave it as it was, or start a new run from its weights: --cfg-options '
