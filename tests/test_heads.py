@@ -12,6 +12,7 @@ from torch import nn
 from mae_mm import InputError
 from mae_mm.apis.exporting import Exportable
 from mae_mm.models import upsampled
+from mae_mm.models.heads import losses
 from mae_mm.models.upsampled import conv_of_upsampled
 
 from .conftest import ROOT
@@ -201,6 +202,37 @@ def test_losses_and_accuracy_are_those_of_mmseg(ignored):
     assert set(found) == set(expected) >= {'loss_ce', 'loss_dice'}
     for name, value in expected.items():
         torch.testing.assert_close(found[name], value.squeeze(), msg=name)
+
+
+@pytest.mark.parametrize('settings', [{}, {'avg_non_ignore': True}, {'class_weight': [1., .5, 2., 0., 3.]},
+                                      {'loss_weight': .4}], ids=str)
+def test_a_cross_entropy_is_mmsegs_and_sees_one_image_at_a_time(settings, monkeypatch):
+    init_default_scope('mmseg')
+    head = dict(in_channels=8, in_index=0, channels=8, num_classes=5, num_convs=1, dropout_ratio=0.,
+                loss_decode=dict(type='CrossEntropyLoss', **settings))
+    ours, theirs = (MODELS.build(dict(type=type_, **head)) for type_ in ('mae_mm.FCNHead', 'FCNHead'))
+    ours.load_state_dict(theirs.state_dict())
+    labels = torch.randint(5, (3, 16, 12))
+    labels[1, 2:9] = 255
+    samples = [SegDataSample(gt_sem_seg=PixelData(data=label[None])) for label in labels]
+    maps = torch.randn(3, 8, 8, 6)
+    sizes, interpolate = [], F.interpolate
+    monkeypatch.setattr(losses, 'PART_BYTES', 4 * 5 * 16 * 12)
+    monkeypatch.setattr(F, 'interpolate', lambda x, *args, **kwargs: sizes.append(len(x)) or interpolate(
+        x, *args, **kwargs))
+    found, gradients = [], []
+    for peer in (ours, theirs):
+        inputs = maps.clone().requires_grad_()
+        found.append(peer.loss([inputs], samples, None))
+        (2 * found[-1]['loss_ce']).backward()
+        gradients.append([inputs.grad, *(parameter.grad for parameter in peer.parameters())])
+    assert sizes[:4] == [1, 1, 1, 3]
+    torch.testing.assert_close(found[0]['loss_ce'], found[1]['loss_ce'])
+    torch.testing.assert_close(found[0]['acc_seg'], found[1]['acc_seg'].squeeze())
+    for mine, expected in zip(*gradients, strict=True):
+        torch.testing.assert_close(mine, expected, rtol=1e-5, atol=1e-8)
+    with torch.no_grad():
+        torch.testing.assert_close(ours.loss([maps], samples, None)['loss_ce'], found[1]['loss_ce'].detach())
 
 
 def test_the_preprocessor_is_mmsegs():

@@ -192,3 +192,26 @@ def test_runs_that_are_broken_go_on_to_the_same_end():
     """The short form of what tools/crash_test.py does at length."""
     output = run_tool('tools/crash_test.py', '--breaks', 2, '--faults', 'kill', 'worker', '--kinds', 'segment')
     assert re.search(r'segment, 1 process\(es\): .*; \d runs resumed to the end; .* left alone 0.0e\+00', output)
+
+
+def test_a_table_of_recipes_has_all_columns(tmp_path):
+    rng = np.random.default_rng(0)
+    for split in ('train', 'val'):
+        for number in range(16):
+            folder = tmp_path / 'images' / split / 'ab'[number % 2]
+            folder.mkdir(parents=True, exist_ok=True)
+            cv2.imwrite(str(folder / f'{number}.png'), rng.integers(256, size=(16, 16, 3), dtype=np.uint8))
+        for kind in ('images', 'annotations'):
+            (tmp_path / 'scenes' / kind / split).mkdir(parents=True)
+        for number in range(4):
+            cv2.imwrite(str(tmp_path / f'scenes/images/{split}/{number}.png'),
+                        rng.integers(256, size=(48, 64, 3), dtype=np.uint8))
+            cv2.imwrite(str(tmp_path / f'scenes/annotations/{split}/{number}.png'),
+                        rng.integers(11, size=(48, 64), dtype=np.uint8))
+    run_tool('tools/recipe_table.py', '--images', tmp_path / 'images', '--scenes', tmp_path / 'scenes', '--on',
+             'scenes', '--rows', '2x2 blocks', '--seconds', .1, '--seeds', 0, '--grid', 4, '--batch', 4, '--tuning', 1,
+             '--device', 'cpu', '--out', tmp_path / 'table.json')
+    (row, ) = json.loads((tmp_path / 'table.json').read_text()).values()
+    assert {'linear mean top1', 'attentive efficient top1', 'dense-knn patches mIoU', 'dense-linear patches mIoU',
+            'fine-tuned'} <= set(row)
+    assert row['steps'] > 0 and 0 <= row['dense-linear patches mIoU'] <= 100

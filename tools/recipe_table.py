@@ -77,6 +77,9 @@ class Labelled:
     def reader(self, part: int, layer: int, chosen: Any = None) -> Callable[[Tensor], Tensor]:
         return lambda places: self.tokens[part][places if chosen is None else chosen[places], self.prefix:].float()
 
+    def shares_at(self, places: Tensor) -> Tensor:
+        return self.shares.flatten(0, 1)[places].to(self.device).float()
+
     def flat(self, layer: int, places: Tensor) -> Tensor:
         return self.tokens[0][:, self.prefix:].flatten(0, 1)[places].float()
 

@@ -108,17 +108,20 @@ def _add_by_taps(out: Tensor, detours: Sequence[tuple[Tensor, Tensor]], size: Se
 
 def _add_at_once(out: Tensor, detours: Sequence[tuple[Tensor, Tensor]], size: Sequence[int],
                  align_corners: bool) -> Tensor:
-    """:func:`_add_by_taps` in few large products, two for each map and one for all heights together."""
-    heightens, rows = [], []
+    """:func:`_add_by_taps` in three large products for each map: all taps, all columns, all rows.
+
+    A map at a time, as what the second makes has three times as many rows as the map, and is copied for the third.
+    """
+    in_place = not out.requires_grad
     for z, weight in detours:
         B, C, h, w = z.shape
         heighten, widen = (kept(shifted_interpolation, n, side, align_corners, out.dtype, out.device)
                            for n, side in zip((h, w), size, strict=True))
         taps = weight.permute(1, 3, 2, 0).flatten(1)  # C 3*3*O, the taps of a column slowest
-        products = (z.permute(0, 2, 3, 1).reshape(-1, C) @ taps).view(B * h, w * TAPS, -1)  # B*h 3w 3*O
+        rows = (z.permute(0, 2, 3, 1).reshape(-1, C) @ taps).view(B * h, w * TAPS, -1).to(out.dtype)  # B*h 3w 3*O
         widen = widen.permute(1, 2, 0).flatten(1).expand(B * h, -1, -1)  # W 3w, the taps of a column side by side
-        wide = torch.bmm(widen, products.to(out.dtype))  # B*h W 3*O
-        rows.append(wide.view(B, h, size[1], TAPS, -1).permute(0, 3, 1, 2, 4))  # B 3 h W O
-        heightens.append(heighten)  # 3 H h
-    heighten = torch.cat(heightens, dim=2).permute(1, 0, 2).flatten(1)  # H 3*(all h)
-    return torch.baddbmm(out, heighten.expand(len(out), -1, -1), torch.cat(rows, dim=2).flatten(1, 2).flatten(2))
+        rows = torch.bmm(widen, rows).view(B, h, size[1], TAPS, -1)  # B h W 3 O
+        rows = rows.transpose(2, 3).flatten(1, 2).flatten(2)  # B h*3 W*O
+        args = heighten.permute(1, 2, 0).flatten(1).expand(B, -1, -1), rows  # H h*3
+        out, in_place = out.baddbmm_(*args) if in_place else torch.baddbmm(out, *args), True
+    return out
