@@ -15,7 +15,7 @@ from mae_mm.config import hardware
 from mae_mm.config.hardware import fit_to_hardware
 from mae_mm.config.reading import read_config
 from mae_mm.datasets import CheckLabels, Draw, ResumableSampler, SeedSample
-from mae_mm.engine import CheckpointHook
+from mae_mm.engine import CheckClassesHook, CheckpointHook
 from mae_mm.errors import InputError
 
 from .conftest import ROOT, run_inside
@@ -234,3 +234,13 @@ model = dict(backbone=dict(drop_path_rate=0.), neck=dict(norm_cfg=norm_cfg),
     for name, tensor in weights['whole'].items():
         torch.testing.assert_close(weights['parts'][name], tensor, rtol=1e-3, atol=1e-5, msg=name)
         assert torch.equal(weights['resumed'][name], weights['parts'][name])
+
+
+def test_validation_of_other_classes_stops_before_the_first_step():
+    loaders = [SimpleNamespace(dataset=SimpleNamespace(metainfo=dict(classes=classes))) for classes in ('ab', 'ac')]
+    runner = SimpleNamespace(train_dataloader=loaders[0], val_dataloader=loaders[1], val_loop=object(),
+                             model=SimpleNamespace(head=SimpleNamespace(num_classes=2)))
+    with pytest.raises(InputError, match='val_dataloader has other classes than train_dataloader: c'):
+        CheckClassesHook().before_train(runner)
+    runner.val_loop = None
+    CheckClassesHook().before_train(runner)

@@ -62,6 +62,7 @@ class AnnealMasksHook(Hook):
         done = (runner.iter / runner.max_iters - self.begin) / (self.end - self.begin) * number  # layers
         model.decode_head.set_shares([(1 - min(max(done - i, 0.), 1.))**self.power for i in range(number)])
 
+
 @HOOKS.register_module()
 class BoundHistoryHook(Hook):
     """Keeps the last values of each scalar that mmengine's log averages over, and not all since the start.
@@ -104,6 +105,8 @@ class CheckClassesHook(Hook):
 
     def before_train(self, runner: Any) -> None:
         self._check(runner, 'train_dataloader')
+        if runner.val_loop is not None:
+            self._check(runner, 'val_dataloader')
 
     def before_val(self, runner: Any) -> None:
         self._check(runner, 'val_dataloader')
