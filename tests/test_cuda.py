@@ -142,6 +142,29 @@ def test_enlarging_logits():
     assert difference(found.grad, logits.grad) < OUTPUTS
 
 
+@pytest.mark.parametrize('dtype', HALVES, ids=str)
+def test_a_cross_entropy_in_parts(dtype):
+    """Its memory is that of one of the four images, whose logits at full size take 150 MiB in float32."""
+    init_default_scope('mmseg')
+    head = MODELS.build(dict(type='mae_mm.FCNHead', in_channels=8, in_index=0, channels=8, num_classes=150, num_convs=0,
+                             concat_input=False, norm_cfg=None))
+    labels = torch.randint(150, (4, 512, 512), device='cuda')
+    labels[1, :100] = 255
+    logits = torch.randn(4, 150, 128, 128, device='cuda', dtype=dtype, requires_grad=True)
+    golden = logits.detach().double().cpu().requires_grad_()
+    torch.cuda.reset_peak_memory_stats()
+    before = torch.cuda.memory_allocated()
+    with torch.autocast('cuda', dtype):
+        loss = head.loss_by_feat(logits, samples_of(labels, None))['loss_ce']
+    (1000 * loss).backward()
+    assert torch.cuda.max_memory_allocated() - before < 4.5 * 150 * 2**20
+    enlarged = F.interpolate(golden, (512, 512), mode='bilinear')
+    expected = F.cross_entropy(enlarged, labels.cpu(), ignore_index=255, reduction='sum') / labels.numel()
+    (1000 * expected).backward()
+    assert difference(loss, expected) < 1e-3
+    assert difference(logits.grad, golden.grad) < 1e-2
+
+
 @pytest.mark.parametrize('side', [(16, 16), (64, 48)], ids=['few', 'many'])
 def test_convolution_of_upsampled_maps(side):
     x, maps = torch.randn(2, 8, *side), [torch.randn(2, 8, side[0] // 2**i, side[1] // 2**i) for i in (1, 2, 3)]
