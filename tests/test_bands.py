@@ -225,6 +225,18 @@ def test_a_segmentor_of_five_bands(config, scenes, tmp_path, capsys):
     assert run_inside('tools/export_onnx.py', path, trained, tmp_path / 'x.pt2') == 0
 
 
+def test_statistics_other_than_those_of_the_encoder_are_told(tmp_path, capsys):
+    cfg = read_config('pretrain/mae_vit_folder', dict(statistics=of_bands(5)))
+    path = str(tmp_path / 'x.pth')
+    torch.save(dict(state_dict=pretrainer(5).state_dict(), meta=dict(cfg=cfg.pretty_text)), path)
+    said = []
+    for factor in (1, 2):
+        other = {key: [factor * value for value in of_bands(5)[key]] for key in ('mean', 'std')}
+        read_config('pretrain/mae_vit_folder', dict(statistics=other, load_from=path))
+        said.append(f'The statistics are not those of {path}' in ''.join(capsys.readouterr()))
+    assert said == [False, True]
+
+
 @pytest.mark.parametrize('number', [1, 3, 5])
 def test_a_file_of_onnx_takes_bands_as_they_are_stored(number, tmp_path):
     import onnxruntime
@@ -242,6 +254,26 @@ def test_a_file_of_onnx_takes_bands_as_they_are_stored(number, tmp_path):
         expected = model.backbone(batch['inputs'])[-1]
     assert expected.std() > .1
     torch.testing.assert_close(torch.from_numpy(found), expected, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize('nodata', [-9999., 'nan'])
+def test_a_file_of_onnx_leaves_out_what_has_no_data(nodata, tmp_path):
+    import onnxruntime
+    statistics = dict(of_bands(3), nodata=nodata)
+    cfg = read_config('pretrain/mae_vit_folder', dict(statistics=statistics))
+    init_default_scope(cfg.default_scope)
+    cfg.model.backbone.update(arch=None, **SIZES)
+    model = MODELS.build(cfg.model)
+    model.init_weights()
+    path = str(tmp_path / 'x.onnx')
+    export_model(Exportable(model, nodata), path)
+    pixels = np.random.default_rng(0).normal(100, 50, (1, 3, 32, 32)).astype(np.float32)
+    filled = pixels.copy()
+    pixels[0, 1, :9, 3:20] = float(nodata)
+    filled[0, 1, :9, 3:20] = statistics['mean'][1]
+    session = onnxruntime.InferenceSession(path)
+    found, expected = (session.run(None, dict(images=images))[0] for images in (pixels, filled))
+    assert np.isfinite(found).all() and np.abs(found - expected).max() < 1e-5
 
 
 def test_pictures_show_the_bands_that_are_asked_for(tmp_path):

@@ -146,8 +146,8 @@ def test_enlarging_logits():
 def test_a_cross_entropy_in_parts(dtype):
     """Its memory is that of one of the four images, whose logits at full size take 150 MiB in float32."""
     init_default_scope('mmseg')
-    head = MODELS.build(dict(type='mae_mm.FCNHead', in_channels=8, in_index=0, channels=8, num_classes=150, num_convs=0,
-                             concat_input=False, norm_cfg=None))
+    head = MODELS.build(dict(type='mae_mm.FCNHead', in_channels=8, in_index=0, channels=8, num_classes=150,
+                             num_convs=0, concat_input=False, norm_cfg=None))
     labels = torch.randint(150, (4, 512, 512), device='cuda')
     labels[1, :100] = 255
     logits = torch.randn(4, 150, 128, 128, device='cuda', dtype=dtype, requires_grad=True)

@@ -11,11 +11,12 @@ from mmengine.registry import MODELS, init_default_scope
 from PIL import Image
 
 from mae_mm.apis import exporting
-from mae_mm.apis.exporting import Exportable, export_model, pool_by_products, trace
+from mae_mm.apis.exporting import Exportable, export_model, trace
 from mae_mm.config.hardware import fit_to_hardware
 from mae_mm.config.reading import read_config
 from mae_mm.errors import InputError
 from mae_mm.models.position import _kept_index
+from mae_mm.models.tracing import pool_by_products
 
 from .conftest import ROOT, run_inside
 from .test_classification import classes, classify  # noqa: F401
@@ -135,12 +136,30 @@ def test_a_classifier_of_any_size(classify, tmp_path):  # noqa: F811
     assert_equal(path, model, (1, 3, 32, 32), (2, 3, 40, 64))
 
 
+def test_a_program_of_a_segmentor_of_any_size(tmp_path):
+    model = model_of(ROOT / 'configs/demo/upernet_mae-tiny_64x64_digits.py')
+    exportable = Exportable(model)
+    assert exportable.smallest == 8  # patches: its pyramid has maps of a quarter of their side
+    assert export_model(exportable, str(tmp_path / 'x.pt2'), dynamic=True) < 1e-4
+    program = torch.export.load(tmp_path / 'x.pt2').module()
+    with torch.no_grad():
+        for size in ((64, 96), (200, 256)):
+            pixels = images(1, 3, *size)
+            torch.testing.assert_close(program(pixels), exportable(pixels), rtol=0, atol=1e-4)
+
+
+def test_images_that_a_head_cannot_take_are_told(tmp_path):
+    model = Exportable(model_of(ROOT / 'configs/demo/upernet_mae-tiny_64x64_digits.py'))
+    with pytest.raises(InputError, match='images of 8x8 are not for this model: '):
+        export_model(model, str(tmp_path / 'x.pt2'), (8, 8))
+
+
 def test_a_program_of_torch_needs_torch_alone(classify, tmp_path, capsys):  # noqa: F811
     model = model_of(classify())
     torch.save(model.state_dict(), tmp_path / 'x.pth')
     capsys.readouterr()
     assert run_inside('tools/export_onnx.py', classify(), tmp_path / 'x.pth', tmp_path / 'x.pt2', '--dynamic') == 0
-    assert re.fullmatch(r'\S+x.pt2: images of multiples of 8; largest difference from the model \S+\n',
+    assert re.fullmatch(r'\S+x.pt2: images of multiples of 8 from 32 on; largest difference from the model \S+\n',
                         capsys.readouterr().out)
     pixels = images(1, 3, 40, 48)
     torch.save(pixels, tmp_path / 'pixels.pt')

@@ -90,6 +90,22 @@ def test_the_command_prints_the_setting(tmp_path, monkeypatch, capsys):
     assert '8-bit grey and RGB images need no such setting' in capsys.readouterr().out
 
 
+def test_statistics_of_another_folder_are_not_replaced(tmp_path, monkeypatch, error_of, capsys):
+    monkeypatch.chdir(tmp_path)
+    for name, images in (('a/train', FIVE), ('b/train', FIVE[..., :2])):
+        (tmp_path / name).mkdir(parents=True)
+        np.save(tmp_path / name / 'x.npy', images)
+    assert stats('a/train') == stats('a/train') == 0
+    said = error_of('stats', 'b/train')
+    assert f'work_dirs/stats/train.json is of {tmp_path}/a/train; --out FILE.json' in said
+    assert len(json.loads((tmp_path / 'work_dirs/stats/train.json').read_text())['mean']) == 5
+    (tmp_path / 'own.json').write_text('{}')
+    assert 'own.json is of something else' in error_of('stats', 'b/train', '--out', 'own.json')
+    capsys.readouterr()
+    assert stats('b/train', '--out', 'b.json', '--nodata', '-999') == 0
+    assert '0 values without data are left out: none is -999.0; is that the value?' in capsys.readouterr().out
+
+
 @pytest.mark.parametrize('second, says', [
     (FIVE[..., :4], 'b.npy: 4 bands, and .*a.npy has 5'),
     (np.where(FIVE < 100, np.inf, FIVE), 'b.npy: NaN or infinite values'),

@@ -13,7 +13,7 @@ from mae_mm.apis import tar_index
 from mae_mm.apis.sharding import make_shards
 from mae_mm.apis.tar_index import index_tars
 from mae_mm.datasets import ClassFolder, ImageFolder, ImageNetFolder, shards
-from mae_mm.datasets.shards import Shards
+from mae_mm.datasets.shards import Shards, shards_at
 from mae_mm.errors import InputError
 
 from .conftest import run_inside
@@ -254,6 +254,18 @@ def test_verify_and_reading_notice_changes(tars, error_of, capsys):
     path.write_bytes(whole[:-512])
     assert 'copy the tar files again; if they are to be as they are now, remove shards.json' in error_of(
         'shards', 'verify', tars)
+
+
+def test_tar_files_that_come_later_are_told(tars, error_of, capsys):
+    assert f'of its tar files mae-mm shards index {tars} makes a data set' in error_of(
+        'train', 'pretrain/mae_vit_folder', '--cfg-options', f'data_root={tars}')
+    index_tars(str(tars))
+    (tars / 'set-train-0009.tar').write_bytes((tars / 'set-train-0001.tar').read_bytes())
+    said = error_of('shards', 'verify', tars)
+    assert 'set-train-0009.tar: not in shards.json, whose shards are as they were made; move' in said
+    capsys.readouterr()
+    assert shards_at(str(tars)) is not None
+    assert 'set-train-0009.tar: not in shards.json, and left out' in ''.join(capsys.readouterr())
 
 
 @pytest.mark.parametrize('change, message', [

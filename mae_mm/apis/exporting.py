@@ -1,31 +1,32 @@
 """Models for elsewhere: ONNX files, and the programs of ``torch.export``.
 
-Letters in shapes: B batch, h w height and width of maps, s side of a pooled map.
+Letters in shapes: B batch, h w height and width of maps.
 """
 import importlib.util
 import io
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
-from torch.overrides import TorchFunctionMode
 
 from ..checkpoint.writing import AtomicBackend
+from ..datasets.nodata import NAN
 from ..errors import InputError
 from ..models import MAE
 from ..models.preprocessing import OfBands
+from ..models.tracing import PoolByProducts
 from ..progress import progress_of
 
 INPUT, OUTPUT = 'images', 'logits'
 PACKAGES = ('onnx', 'onnxscript', 'onnxruntime')
 OPSETS = range(18, 24)  # what torch.onnx writes
 TOLERANCE = 1e-4
-SMALLEST = 4  # patches along a side: UPerNet halves them, and one alone is a special case to torch.export
+SMALLEST = 4  # patches along a side of images of any size
 ONNX_LIMIT = 2**31 - 2**27  # bytes: what protobuf can hold, less room for the graph
 SUFFIXES = ('.onnx', '.pt2')
 Size = tuple[int, int]
@@ -38,13 +39,18 @@ class Exportable(nn.Module):
     A model of other images takes their bands as they are stored, ``(B, C, H, W)`` in the order of the files.
     A segmentor gives the logits of all classes at the images' size, of whole images whatever ``test_cfg.mode`` says;
     a classifier those of the images; a model for pre-training the encoder's last map.
+
+    Args:
+        nodata: of the statistics of bands: where an image has that value, or with ``'nan'`` no finite number, it gets
+            the band's mean, as when it is loaded.
     """
 
-    def __init__(self, model: nn.Module):
+    def __init__(self, model: nn.Module, nodata: float | str | None = None):
         super().__init__()
         if not isinstance(getattr(model, 'backbone', None), MAE):
             raise InputError(f'{type(model).__name__}: only models whose backbone is mae_mm.MAE are exported')
         self.model: Any = model.eval()
+        self.nodata = nodata
 
     @property
     def backbone(self) -> MAE:
@@ -55,6 +61,12 @@ class Exportable(nn.Module):
         """Height and width of the images that the model was built for."""
         (h, w), p = self.backbone.grid, self.backbone.patch_size
         return h * p, w * p
+
+    @property
+    def smallest(self) -> int:
+        """Patches along a side of the smallest images of any size: one pixel of a map is a special case to export."""
+        rescales = getattr(getattr(self.model, 'neck', None), 'rescales', [1])
+        return max(SMALLEST, math.ceil(2 / min(rescales)))
 
     def forward(self, images: Tensor) -> Tensor:
         images = self._normalise(images)
@@ -74,7 +86,11 @@ class Exportable(nn.Module):
             images = images.flip(1)
         if not getattr(preprocessor, '_enable_normalize', False):
             return images
-        return (images - preprocessor.mean) / preprocessor.std
+        normalised = (images - preprocessor.mean) / preprocessor.std
+        if self.nodata is None:
+            return normalised
+        valid: Any = images.abs() < math.inf if self.nodata == NAN else images != self.nodata
+        return torch.where(valid, normalised, 0)
 
 
 @torch.no_grad()
@@ -90,33 +106,12 @@ def trace(model: Exportable, size: Size, dynamic: bool) -> ExportedProgram:
     p = model.backbone.patch_size
     axes: dict[int, Any] = {0: Dim('batch')}
     if dynamic:
-        axes |= {2: p * Dim('rows', min=SMALLEST), 3: p * Dim('columns', min=SMALLEST)}
-        h, w = max(h, SMALLEST) + 1, max(w, SMALLEST) + 2  # no size that a comparison could single out
+        least = model.smallest
+        axes |= {2: p * Dim('rows', min=least), 3: p * Dim('columns', min=least)}
+        h, w = max(h, least) + 1, max(w, least) + 2  # no size that a comparison could single out
     images = torch.zeros(2, model.backbone.in_channels, h * p, w * p)
     with PoolByProducts():
         return torch.export.export(model, (images, ), dynamic_shapes=(axes, ), strict=False)
-
-
-def pool_by_products(maps: Tensor, output_size: int | Sequence[int]) -> Tensor:
-    """``adaptive_avg_pool2d`` of ``(B, C, h, w)`` maps, whose bins ONNX cannot derive from sizes that are symbols."""
-    sides = (output_size, ) * 2 if isinstance(output_size, int) else output_size
-    rows, columns = (_shares(size, s, maps) for size, s in zip(maps.shape[2:], sides, strict=True))
-    return rows @ maps @ columns.t()  # s h @ B C h w @ w s -> B C s s
-
-
-def _shares(size: int, s: int, like: Tensor) -> Tensor:
-    """What each place along an axis adds to each of s bins: ``(s, size)``, whose rows add up to 1."""
-    places, bins = torch.arange(size, device=like.device), torch.arange(s, device=like.device)[:, None]
-    first, end = bins * size // s, ((bins + 1) * size + s - 1) // s  # s 1, overlapping where s does not divide
-    return ((places >= first) & (places < end)).to(like.dtype) / (end - first).to(like.dtype)
-
-
-class PoolByProducts(TorchFunctionMode):
-    """Pools by products, whatever head asks for it and however."""
-
-    def __torch_function__(self, func: Callable, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
-        pools = func in (F.adaptive_avg_pool2d, torch._C._nn.adaptive_avg_pool2d)
-        return (pool_by_products if pools else func)(*args, **kwargs or {})
 
 
 @torch.no_grad()
@@ -191,6 +186,11 @@ def export_model(model: Exportable, path: str, size: Size | None = None, dynamic
     if path.endswith('.onnx') and weights > ONNX_LIMIT:
         raise InputError(f'{path}: {weights / 1e9:.1f} GB of weights, and an ONNX file holds 2; export to .pt2')
     shapes, differences = check_shapes(model, size, dynamic), []
+    try:
+        model(torch.zeros(shapes[0]))
+    except RuntimeError as error:
+        why = str(error).splitlines()[0]
+        raise InputError(f'images of {size[0]}x{size[1]} are not for this model: {why}') from None
     with progress_of(2 + len(shapes), progress) as bar:
         program = trace(model, size, dynamic)
         bar.update()
@@ -217,8 +217,9 @@ def check_shapes(model: Exportable, size: Size, dynamic: bool) -> list[tuple[int
     h, w = model.backbone.grid_of(*size)
     if not dynamic:
         return [(1, channels, *size), (2, channels, *size)]
-    return [(1, channels, max(h, SMALLEST) * p, max(w, SMALLEST) * p),
-            (2, channels, max(h // 2, SMALLEST) * p, max(w + 1, SMALLEST) * p)]
+    least = model.smallest
+    return [(1, channels, max(h, least) * p, max(w, least) * p),
+            (2, channels, max(h // 2, least) * p, max(w + 1, least) * p)]
 
 
 def _difference(model: Exportable, function: Function, shape: tuple[int, ...]) -> float:
@@ -227,6 +228,8 @@ def _difference(model: Exportable, function: Function, shape: tuple[int, ...]) -
     preprocessor: Any = model.model.data_preprocessor
     if isinstance(preprocessor, OfBands):  # of any range
         images = torch.randn(shape, generator=generator) * preprocessor.std + preprocessor.mean
+        if model.nodata is not None:
+            images[..., 0] = float(model.nodata)
     expected = model(images)
     try:
         found = function(images)

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from ..datasets.files import check_file
+from ..datasets.files import check_file, none_there
 from ..datasets.reading import IMAGE_SUFFIXES
 from ..datasets.scans import each_name
 from ..datasets.shards import bytes_at, is_folder_of_images, is_in_shards, shards_at
@@ -33,7 +33,7 @@ def images_in(sources: Sequence[str]) -> Iterator[tuple[str, str]]:
         if is_folder_of_images(source):
             names = sorted(name for name in each_name(source) if name.lower().endswith(IMAGE_SUFFIXES))
             if not names:
-                raise InputError(f'{source}: no images there; known are {", ".join(IMAGE_SUFFIXES)}')
+                raise none_there(source, IMAGE_SUFFIXES)
             yield from ((os.path.join(source, name), name) for name in names)
         elif is_in_shards(source):
             yield source, os.path.basename(source)

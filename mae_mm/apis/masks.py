@@ -52,6 +52,8 @@ def painted_mask(mask: Any) -> np.ndarray:
     """
     name = os.fspath(mask) if isinstance(mask, (str, os.PathLike)) else 'the mask'
     if isinstance(mask, (str, os.PathLike)):
+        if not os.path.exists(name):
+            raise InputError(f'mask {name!r} is neither {", ".join(KINDS)} nor a file')
         values = read_bands(name)
     elif isinstance(mask, Image.Image):
         values = np.asarray(mask.convert('RGBA'))

@@ -47,6 +47,9 @@ def load(config_or_checkpoint: str | os.PathLike, checkpoint: str | os.PathLike 
     Raises:
         ValueError: a config or a checkpoint that cannot be used, or that do not fit each other.
     """
+    for given in (config_or_checkpoint, checkpoint):
+        if given is not None and not isinstance(given, (str, os.PathLike)):
+            raise InputError(f'{given!r} is neither the path nor the name of a config or a checkpoint')
     first = os.fspath(config_or_checkpoint)
     if checkpoint is None:
         if is_config(first):
@@ -216,8 +219,8 @@ class Model:
     def _each(self, sources: Sequence[Source], step: Callable[[dict], list], batch_size: int,
               broken: dict[str, str] | None, progress: bool) -> Iterator[tuple[Source, Any]]:
         """The step's result of each image, in order; of a chunk, images of one size go through it together."""
-        if batch_size < 1:
-            raise InputError(f'batch_size={batch_size} is not a number from 1 on')
+        if not isinstance(batch_size, int) or batch_size < 1:
+            raise InputError(f'batch_size={batch_size!r} is not a whole number from 1 on')
         with progress_of(len(sources), progress and len(sources) > 1) as bar:
             for first in range(0, len(sources), batch_size):
                 chunk = sources[first:first + batch_size]

@@ -27,6 +27,8 @@ class Reconstructing:
 
     def __init__(self, model: Any, sources: Sequence[Source], mask: Any, mask_ratio: float | None, seed: int,
                  statistics: str):
+        if not isinstance(seed, int):
+            raise InputError(f'seed={seed!r} is not a whole number')
         self.model, self.sources, self.seed, self.statistics = model, sources, seed, statistics
         check_decoder(model)
         if statistics not in STATISTICS:

@@ -10,7 +10,8 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from ..checkpoint.writing import AtomicBackend
-from ..datasets.shards import FORMAT, HEAD, INDEX, RECORD
+from ..datasets.shard_head import FORMAT, HEAD, INDEX
+from ..datasets.shards import RECORD
 from ..errors import InputError
 
 LOCK = '.mae_mm.lock'

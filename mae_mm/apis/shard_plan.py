@@ -8,9 +8,10 @@ from typing import NamedTuple
 
 from PIL import Image
 
-from ..datasets.files import check_file, check_folder, files_in
+from ..datasets.files import check_file, check_folder, files_in, none_there
 from ..datasets.reading import DAMAGE, IMAGE_SUFFIXES, check_size, header, other_images, read_bands
-from ..datasets.shards import FORMAT, SUFFIX, shards_at
+from ..datasets.shard_head import FORMAT, SUFFIX
+from ..datasets.shards import shards_at
 from ..datasets.tiff import unreadable
 from ..errors import InputError
 from ..progress import progress_of, tell
@@ -63,7 +64,7 @@ class Plan:
         if left_out:
             tell(f'{source}: left out {left_out}; known are {", ".join(IMAGE_SUFFIXES)}')
         if not names:
-            raise InputError(f'{source}: no images there; known are {", ".join(IMAGE_SUFFIXES)}')
+            raise none_there(source, IMAGE_SUFFIXES)
         firsts = {name.partition(os.sep)[0] for name in names if os.sep in name}
         self._splits = SPLITS if firsts.issuperset(SPLITS) else ()
         self.classes = self._classes(names)

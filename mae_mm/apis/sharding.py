@@ -12,7 +12,8 @@ from PIL import Image
 
 from ..checkpoint.download import file_hash
 from ..checkpoint.writing import AtomicBackend, whole_file
-from ..datasets.shards import HEAD, INDEX, SUFFIX, Shards, read_head
+from ..datasets.shard_head import HEAD, INDEX, SUFFIX, read_head
+from ..datasets.shards import Shards
 from ..errors import InputError, listed
 from ..outputs import check_target
 from ..progress import progress_of
@@ -195,4 +196,8 @@ def verify_shards(out: str) -> dict[str, Any]:
     if wrong:
         raise InputError(f'{out}: {listed(wrong)}: changed since the shards were made; remove what is named, and '
                          f'{stored.remedy}')
+    beside = stored.beside()
+    if beside:
+        raise InputError(f'{out}: {listed(beside)}: not in {HEAD}, whose shards are as they were made; move what is '
+                         f'named elsewhere, or {stored.remedy}')
     return head

@@ -27,9 +27,11 @@ class Moments:
     def __init__(self, number: int):
         self.count, self.mean, self.squares = (np.zeros(number) for _ in range(3))
         self.low, self.high = np.full(number, np.inf), np.full(number, -np.inf)
+        self.missing = 0  # values without data, of all bands
 
     def add(self, image: np.ndarray, missing: np.ndarray | None) -> None:
         """Take in ``(H, W, C)``, but for what is ``missing``."""
+        self.missing += 0 if missing is None else int(missing.sum())
         for i in range(image.shape[2]):
             values = (image[..., i] if missing is None else image[..., i][~missing[..., i]]).astype(np.float64)
             if not values.size:
@@ -53,7 +55,8 @@ def folder_statistics(folder: str, nodata: float | str | None = None) -> dict[st
         nodata: value of pixels that are left out, ``'nan'`` for NaN and infinity; also what TIFFs declare then.
 
     Returns:
-        dict: ``mean``, ``std``, ``min`` and ``max`` of each band, ``nodata``, and the number of ``images``.
+        dict: ``mean``, ``std``, ``min`` and ``max`` of each band, ``nodata`` and how many values were ``left_out`` by
+            it, the number of ``images``, the ``shape`` of the first, ``(height, width, bands)``, and the ``folder``.
 
     Raises:
         ValueError: with the file that cannot be read, has other bands than the first or values that are no numbers; or
@@ -64,11 +67,12 @@ def folder_statistics(folder: str, nodata: float | str | None = None) -> dict[st
         folder = os.path.join(folder, 'images')
     paths = [path for path, _ in images_in([folder])]
     moments: Moments | None = None
+    shape: tuple[int, ...] = ()
     with progress_of(len(paths)) as progress:
         for path in paths:
             content = bytes_at(path)
             image = read_bands(path, content=content)
-            moments = moments or Moments(image.shape[2])
+            moments, shape = moments or Moments(image.shape[2]), shape or image.shape
             if image.shape[2] != len(moments.mean):
                 raise InputError(f'{path}: {image.shape[2]} bands, and {paths[0]} has {len(moments.mean)}; all images '
                                  'need the same')
@@ -77,7 +81,8 @@ def folder_statistics(folder: str, nodata: float | str | None = None) -> dict[st
     assert moments is not None
     _check_spread(moments, folder)
     return dict(mean=moments.mean.tolist(), std=moments.std.tolist(), min=moments.low.tolist(),
-                max=moments.high.tolist(), nodata=nodata, images=len(paths))
+                max=moments.high.tolist(), nodata=nodata, left_out=moments.missing, images=len(paths),
+                shape=list(shape), folder=os.path.realpath(folder))
 
 
 def _check_spread(moments: Moments, folder: str) -> None:
@@ -85,6 +90,23 @@ def _check_spread(moments: Moments, folder: str) -> None:
         if not low < high:
             told = 'has no data' if low > high else f'is {low:g} everywhere'
             raise InputError(f'{folder}: band {i} {told}, so that it cannot be normalised; remove it from the images')
+
+
+def check_replaced(path: str, folder: str) -> None:
+    """See that statistics replace those of the same folder only.
+
+    Raises:
+        ValueError: with the file, which holds something else.
+    """
+    if not os.path.exists(path):
+        return
+    try:
+        with open(path, encoding='utf-8') as file:
+            there = json.load(file)['folder']
+    except (OSError, KeyError, TypeError, ValueError):
+        there = 'something else'
+    if there not in [os.path.realpath(os.path.join(folder, inner)) for inner in ('', 'images')]:
+        raise InputError(f'{path} is of {there}; --out FILE.json writes elsewhere, or remove it')
 
 
 def write_statistics(statistics: dict[str, Any], path: str) -> None:

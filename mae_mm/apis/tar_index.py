@@ -9,7 +9,8 @@ from typing import Any
 from ..checkpoint.writing import AtomicBackend
 from ..datasets.files import check_file, check_folder
 from ..datasets.reading import IMAGE_SUFFIXES, other_images
-from ..datasets.shards import FORMAT, HEAD, SUFFIX, Shards, read_head
+from ..datasets.shard_head import FORMAT, HEAD, SUFFIX, read_head
+from ..datasets.shards import Shards
 from ..errors import InputError, listed
 from ..progress import progress_of, tell
 from .shard_index import alone, write_index

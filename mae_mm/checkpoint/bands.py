@@ -76,6 +76,7 @@ def _remedy(theirs: int, number: int) -> str:
     if number == 3 and theirs != 3:
         return 'images of other bands need --cfg-options statistics=FILE, which mae-mm stats DIR writes'
     rule = [i if i < theirs else None for i in range(number)]
-    return ('to start from it, say which of its bands each one starts from, None for a new one: --cfg-options bands='
-            + ','.join(map(str, rule)))
+    told = ','.join(map(str, rule)) if number > 1 else str(rule)  # a single None would be no setting
+    return ('to start from it, say which of its bands each one starts from, None for a new one: --cfg-options '
+            f'bands={told}')
 

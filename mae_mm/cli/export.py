@@ -56,10 +56,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     fit_to_hardware(cfg, 'none')
     alone = not {'head', 'decode_head'} & set(cfg.model)  # what is exported of a model for pre-training: the encoder
     model, metainfo = trained_model(cfg, read_checkpoint(args.checkpoint), args.checkpoint, encoder_suffices=alone)
-    exportable = Exportable(model)
-    metadata = dict(patch_size=exportable.backbone.patch_size,
+    nodata = (cfg.get('statistics') or {}).get('nodata')
+    exportable = Exportable(model, nodata)
+    metadata = dict(patch_size=exportable.backbone.patch_size, **({} if nodata is None else {'nodata': nodata}),
                     **{key: metainfo[key] for key in ('classes', 'palette') if metainfo.get(key) is not None})
     size = tuple(args.size) if args.size else exportable.size
     difference = export_model(exportable, args.out, size, args.dynamic, args.opset, metadata, args.tolerance)
-    sizes_said = f'multiples of {exportable.backbone.patch_size}' if args.dynamic else f'{size[0]}x{size[1]}'
+    p = exportable.backbone.patch_size
+    sizes_said = f'multiples of {p} from {p * exportable.smallest} on' if args.dynamic else f'{size[0]}x{size[1]}'
     print(f'{args.out}: images of {sizes_said}; largest difference from the model {difference:.1e}')

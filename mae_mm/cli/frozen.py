@@ -28,7 +28,8 @@ def features_of(args: argparse.Namespace) -> FrozenFeatures:
     MMLogger.get_instance('features', log_level='WARNING')  # not a line for each tensor that is initialised
     if args.out is not None:
         check_target(args.out, [args.config, *args.checkpoints])
-    features = FrozenFeatures(args.config, args.cfg_options)
+    start = next((name for name in args.checkpoints if name != UNTRAINED), None)  # which may tell of bands
+    features = FrozenFeatures(args.config, {**({'load_from': start} if start else {}), **(args.cfg_options or {})})
     args.checkpoints = args.checkpoints or [features.checkpoint]
     if args.seed is not None and UNTRAINED not in args.checkpoints:
         raise InputError(f'--seed {args.seed} is of the random weights of {UNTRAINED!r}, which is not among the '

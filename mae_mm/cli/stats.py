@@ -10,10 +10,11 @@ from collections.abc import Sequence
 from mmengine.logging import MMLogger
 
 from ..apis.inputs import check_outside_shards, images_in
-from ..apis.statistics import folder_statistics, table, write_statistics
+from ..apis.statistics import check_replaced, folder_statistics, table, write_statistics
 from ..datasets.nodata import NAN
 from ..datasets.reading import header
 from ..datasets.shards import bytes_at
+from ..engine.summary import counted
 from ..errors import InputError
 from ..outputs import check_writable
 
@@ -33,13 +34,19 @@ def main(argv: Sequence[str] | None = None) -> None:
     if not out.endswith('.json'):
         raise InputError(f'--out {out}: statistics are written to a file named .json')
     check_outside_shards(out, [args.folder])
+    check_replaced(out, args.folder)
     statistics = folder_statistics(args.folder, args.nodata)
     write_statistics(statistics, out)
     print('\n'.join(table(statistics)))
+    if args.nodata is not None:
+        print(f'{statistics["left_out"]:,} values without data are left out'
+              + ('' if statistics['left_out'] else f': none is {args.nodata}; is that the value?'))
     first, _ = next(images_in([args.folder]))
     if not header(first, bytes_at(first)).other_than_rgb:
         print('8-bit grey and RGB images need no such setting: without it they are read as all configs expect them')
-    print(f'{statistics["images"]} images; the figures are in {out}. The setting that uses them, in every command:\n'
+    height, width, bands = statistics['shape']
+    print(f'{counted(statistics["images"], "image")}, the first of {height}x{width} pixels and '
+          f'{counted(bands, "band")}; the figures are in {out}. The setting that uses them, in every command:\n'
           f'--cfg-options statistics={out}')
 
 
@@ -50,7 +57,10 @@ def images_of_name(folder: str, out: str) -> list[str]:
 
 
 def _number(text: str) -> float | str:
-    value = float(text)
+    try:
+        value = float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f'{text!r} is neither a number nor {NAN}') from None
     if math.isfinite(value):
         return value
     return NAN

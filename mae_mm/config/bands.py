@@ -1,5 +1,6 @@
 """Images other than 8-bit RGB: what follows from the statistics of their bands, wherever a config needs it."""
 import json
+import logging
 import math
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -39,6 +40,9 @@ def settle_bands(cfg: Config) -> None:
     statistics = cfg.get('statistics')
     if statistics is None:
         statistics = _statistics_of_start(cfg)
+    else:
+        statistics = read_statistics(statistics)
+        _compare_with_start(cfg, statistics)
     if statistics is not None:
         cfg.statistics = statistics = read_statistics(statistics)
         number = len(statistics['mean'])
@@ -58,17 +62,41 @@ def settle_bands(cfg: Config) -> None:
 
 def _statistics_of_start(cfg: Config) -> Any:
     """Those that the checkpoint was trained with, where the data needs some or is not there; else None."""
-    start = (cfg.model.get('backbone') or {}).get('init_cfg')
-    checkpoint = cfg.get('load_from') or (start.get('checkpoint') if isinstance(start, dict) else None)
-    image = _first_image(cfg)
-    if not isinstance(checkpoint, str) or not os.path.isfile(checkpoint) or (
-            image is not None and not header_or_zeros(image, bytes_at(image)).other_than_rgb):
+    checkpoint, image = _start_of(cfg), _first_image(cfg)
+    if checkpoint is None or image is not None and not header_or_zeros(image, bytes_at(image)).other_than_rgb:
         return None
-    text = meta_of(read_checkpoint(checkpoint)).get('cfg')
-    found = parsed(text, checkpoint).get('statistics') if isinstance(text, str) else None
+    found = _statistics_in(checkpoint)
     if found is not None:
         tell(f'{image + " is not 8-bit RGB: " if image else ""}statistics of bands are those of {checkpoint}')
     return found
+
+
+def _start_of(cfg: Config) -> str | None:
+    """The file that the model starts from, if it is there."""
+    start = (cfg.model.get('backbone') or {}).get('init_cfg')
+    found = cfg.get('load_from') or (start.get('checkpoint') if isinstance(start, dict) else None)
+    return found if isinstance(found, str) and os.path.isfile(found) else None
+
+
+def _statistics_in(checkpoint: str) -> Any:
+    text = meta_of(read_checkpoint(checkpoint)).get('cfg')
+    return parsed(text, checkpoint).get('statistics') if isinstance(text, str) else None
+
+
+def _compare_with_start(cfg: Config, statistics: Mapping[str, Any]) -> None:
+    """Tell that a model starts from one that has learned from inputs normalised otherwise."""
+    checkpoint = _start_of(cfg) if cfg.get('bands') is None else None
+    found = _statistics_in(checkpoint) if checkpoint else None
+    if found is None or len(found['mean']) != len(statistics['mean']):  # a mistake that is told with the weights
+        return
+    differing = [i for i in range(len(found['mean'])) if any(
+        not math.isclose(found[key][i], statistics[key][i], rel_tol=1e-6) for key in ('mean', 'std'))]
+    if differing:
+        i = differing[0]
+        told, known = (f'{of["mean"][i]:.6g} and {of["std"][i]:.6g}' for of in (statistics, found))
+        print_log(f'The statistics are not those of {checkpoint}, whose encoder has learned from inputs normalised by '
+                  f'them: mean and deviation of band {i} are {told} here and {known} there', logger='current',
+                  level=logging.WARNING)
 
 
 def _first_image(cfg: Config) -> str | None:

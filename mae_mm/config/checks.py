@@ -8,7 +8,7 @@ from typing import Any
 from mmengine.config import Config, ConfigDict
 from mmengine.registry import DATASETS, init_default_scope
 
-from ..datasets.files import check_folder
+from ..datasets.files import check_folder, none_there
 from ..datasets.folder import has_splits
 from ..datasets.pairs import stems_in
 from ..datasets.reading import IMAGE_SUFFIXES
@@ -88,7 +88,7 @@ def _check_folder(cfg: Config, loader: str, dataset: ConfigDict) -> None:
     images = (os.path.join(folder, name) for name in names)
     first = list(islice(images, LOOKED_AT))
     if not first:
-        raise InputError(f'{folder}: no images there ({loader}); known are {", ".join(suffixes)}')
+        raise none_there(folder, suffixes, f'images of {loader}')
     if dataset.get('on_broken') == 'replace':  # what is told of files here is told of each then
         return
     check_bands(first, cfg.get('statistics'))

@@ -1,7 +1,7 @@
 """The files of a folder and of the folders in it."""
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from ..errors import InputError
 
@@ -82,3 +82,10 @@ def check_folder(folder: str) -> None:
         raise InputError(f'{folder}: no such folder')
     if not os.access(folder, os.R_OK | os.X_OK):
         raise InputError(f'{folder}: no permission to read this folder')
+
+
+def none_there(folder: str, suffixes: Sequence[str], what: str = 'images') -> InputError:
+    """The error of a folder without files of some suffixes; tar files there may have some in them."""
+    tars = any(name.lower().endswith('.tar') for name in os.listdir(folder)) if os.path.isdir(folder) else False
+    remedy = f'; of its tar files mae-mm shards index {folder} makes a data set' if tars else ''
+    return InputError(f'{folder}: no {what} there; known are {", ".join(suffixes)}{remedy}')

@@ -10,6 +10,7 @@ from mmpretrain.datasets.categories import IMAGENET_CATEGORIES
 from ..errors import InputError, listed
 from ..registry import DATASETS
 from .base import FolderDataset
+from .files import none_there
 from .pairs import LABEL_FOLDERS
 from .scans import names_in
 from .shards import folders_in, is_folder_of_images
@@ -41,7 +42,7 @@ class ImageFolder(FolderDataset):
     def _find_samples(self) -> list[str]:
         samples = list(filter(self.is_valid_file, names_in(self.img_prefix)))
         if not samples:
-            raise InputError(f'{self.img_prefix}: no images there; known are {", ".join(sorted(self.extensions))}')
+            raise none_there(self.img_prefix, sorted(self.extensions))
         if not self.held_out:
             return samples
         if len(samples) < 2:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from ..errors import InputError, listed
-from .files import check_file, files_in
+from .files import check_file, files_in, none_there
 from .reading import IMAGE_SUFFIXES
 from .shards import shards_at
 from .splitting import held_out
@@ -140,8 +140,7 @@ class PairedFolder:
             lossy = stems_in(folder, LOSSY_SUFFIXES) if of_labels else {}
             if lossy:
                 raise _lossy(next(iter(lossy.values())))
-            raise InputError(f'{folder}: no {"label maps" if of_labels else "images"} there; known are '
-                             f'{", ".join(suffixes)}')
+            raise none_there(folder, suffixes, 'label maps' if of_labels else 'images')
         return found
 
 

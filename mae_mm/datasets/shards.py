@@ -7,21 +7,21 @@
 To data sets shards are the folder that they were made from: ``DIR/train/cat`` is a folder in them.
 """
 import functools
-import json
+import logging
 import os
 import zlib
 from bisect import bisect_left
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from typing import IO, Any
+from typing import IO
 
 import numpy as np
 
 from ..errors import InputError, listed
+from ..progress import tell
 from .files import check_file, check_folder, is_folder
+from .shard_head import HEAD, INDEX, SUFFIX, read_head
 
-HEAD, INDEX, SUFFIX = 'shards.json', 'shards.index', '.tar'
-FORMAT = 'mae_mm.shards 1'
 # One for each image. Its name ends at ``name_end`` in the bytes after all records, where the one before it ended.
 RECORD = np.dtype([('offset', '<u8'), ('name_end', '<u8'), ('shard', '<u4'), ('length', '<u4'), ('crc', '<u4')])
 MOST_OPEN = 32  # files of a process
@@ -79,6 +79,11 @@ class Shards:
                 wrong.append(f'{shard["name"]} ({size:,} bytes of {shard["bytes"]:,})')
         if wrong:
             raise InputError(f'{self.folder}: {listed(wrong)}: not as {HEAD} says; {self.remedy}')
+
+    def beside(self) -> list[str]:
+        """Tar files in the folder that the index does not know."""
+        known = {shard['name'] for shard in self.head['shards']}
+        return sorted(name for name in os.listdir(self.folder) if name.endswith(SUFFIX) and name not in known)
 
     def _fits(self) -> bool:
         """Whether all records are of places in the shards, and of names."""
@@ -163,33 +168,6 @@ class Shards:
         return self._open[shard]
 
 
-def read_head(folder: str) -> dict[str, Any]:
-    """The contents of ``shards.json``.
-
-    Raises:
-        ValueError: there is none, or it is not one of ours.
-    """
-    path = os.path.join(folder, HEAD)
-    check_file(path, 'an index of shards')
-    try:
-        with open(path, encoding='utf-8') as file:
-            head = json.load(file)
-        told = head['format'], head['source'], head['index']['sha256'], *(
-            shard[key] for shard in head['shards'] for key in ('name', 'sha256'))
-        numbers = head['images'], *(shard[key] for shard in head['shards'] for key in ('bytes', 'images'))
-        names = [shard['name'] for shard in head['shards']]
-        good = all(isinstance(text, str) for text in told) and all(
-            type(number) is int and 0 <= number < 1 << 63 for number in numbers)
-        good = good and all(os.path.basename(name) == name and name.endswith(SUFFIX) for name in names)
-    except (OSError, KeyError, TypeError, ValueError, RecursionError) as error:
-        raise InputError(f'{path} is not an index of shards ({type(error).__name__}: {error}); mae-mm shards make '
-                         'SOURCE DIR writes one') from None
-    if not good or head['format'] != FORMAT:
-        raise InputError(f'{path} is not an index of shards in the format {FORMAT}; mae-mm shards make SOURCE DIR '
-                         'writes one')
-    return head
-
-
 def shards_at(path: str) -> tuple[Shards, str] | None:
     """The shards that are in a folder, or that hold it, and its path in them; None for what is on the disk."""
     path, inner = os.path.normpath(path), ''
@@ -210,7 +188,11 @@ def shards_at(path: str) -> tuple[Shards, str] | None:
 
 @functools.lru_cache(maxsize=8)
 def _opened(folder: str, *changed: int) -> Shards:
-    return Shards(folder)
+    shards = Shards(folder)
+    beside = shards.beside()
+    if beside:
+        tell(f'{folder}: {listed(beside)}: not in {HEAD}, and left out; {shards.remedy}', logging.WARNING)
+    return shards
 
 
 def bytes_at(path: str) -> bytes | None:

@@ -35,9 +35,10 @@ class BiasTable(NamedTuple):
 
         On an accelerator rows lie in memory as ``ALIGNED`` ones. The table's gradient is summed in its own dtype.
         """
-        pairs = self.pairs if self.table.device.type == 'cpu' else F.pad(self.pairs, (0, -len(self.pairs) % ALIGNED))
+        number = self.pairs.shape[0]  # of an export it is a symbol, which `len` would make a number
+        pairs = self.pairs if self.table.device.type == 'cpu' else F.pad(self.pairs, (0, -number % ALIGNED))
         spread = _Spread.apply(self.table, pairs, dtype or self.table.dtype)
-        return spread[..., :len(self.pairs)]
+        return spread[..., :number]
 
 
 class _Spread(torch.autograd.Function):
@@ -81,7 +82,7 @@ def hide_keys(q: Tensor, k: Tensor, v: Tensor, padding: Tensor) -> tuple[Tensor,
 
 def biased_attention(q: Tensor, k: Tensor, v: Tensor, bias: BiasTable, drop_rate: float = 0.) -> Tensor:
     """``scaled_dot_product_attention`` of ``(B, K, N, D)`` tensors with a learned bias."""
-    heads = max(1, SPREAD_BYTES // (bias.pairs.numel() * q.element_size()))
+    heads = q.shape[1] if exporting() else max(1, SPREAD_BYTES // (bias.pairs.numel() * q.element_size()))
     if heads < q.shape[1]:  # so many tokens that the bias of all heads is too large
         parts = zip(*(tensor.split(heads, dim=1) for tensor in (q, k, v, bias.table)), strict=True)
         return torch.cat([biased_attention(q_, k_, v_, BiasTable(table, bias.pairs), drop_rate)

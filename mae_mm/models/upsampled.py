@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .interpolation import kept, shifted_interpolation
+from .tracing import likely
 
 TAPS = 3
 FEW = 1024  # pixels; where an accelerator has fewer, launching the products takes longer than they save
@@ -79,7 +80,7 @@ def worth_the_detour(z: Tensor, size: Sequence[int]) -> bool:
     """Whether convolving a map at its own size saves more than the detour costs."""
     if z.device.type != 'cpu' and size[0] * size[1] < FEW:
         return False
-    return 2 * z.shape[2] * z.shape[3] <= size[0] * size[1]
+    return likely(2 * z.shape[2] * z.shape[3] <= size[0] * size[1])
 
 
 def _add_by_taps(out: Tensor, detours: Sequence[tuple[Tensor, Tensor]], size: Sequence[int],
