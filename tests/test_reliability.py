@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import re
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,11 +17,13 @@ from types import SimpleNamespace
 import pytest
 import torch
 from mmengine.hooks import Hook
+from mmengine.logging import MessageHub
 from mmengine.optim import OptimWrapper
 
 from mae_mm.checkpoint import read_checkpoint
 from mae_mm.checkpoint.background import BackgroundWriter
 from mae_mm.cli.train import resumed_from
+from mae_mm.engine.checkpoints import CheckpointHook
 from mae_mm.engine.late import LateOutputs
 from mae_mm.engine.losses import CheckLossHook
 from mae_mm.engine.resume import latest_checkpoint
@@ -83,6 +86,37 @@ def test_a_signal_ends_the_step_and_resuming_is_exact(epochs, tmp_path, capsys, 
     assert run_inside(TRAIN, config, '--work-dir', tmp_path / 'w', '--resume', 'auto') == 0
     assert same_weights(straight / 'epoch_2.pth', tmp_path / 'w' / 'epoch_2.pth')
     assert not list((tmp_path / 'w').glob('iter_*'))  # the next checkpoint replaced it
+
+
+def test_a_run_that_goes_on_elsewhere_leaves_the_folder_that_it_came_from(epochs, tmp_path):
+    config, straight = epochs
+    hooked = with_hook(config, tmp_path, "dict(type='mae_mm.SignalAt', at=2)")
+    assert run_inside(TRAIN, hooked, '--work-dir', tmp_path / 'w') == 75
+    shutil.copytree(tmp_path / 'w', tmp_path / 'copy')
+    for name, resume in (('copy', ()), ('other', [tmp_path / 'w' / 'iter_2.pth'])):
+        assert run_inside(TRAIN, config, '--work-dir', tmp_path / name, '--resume', *resume) == 0
+        assert (tmp_path / 'w' / 'iter_2.pth').is_file()
+        assert {path.name for path in (tmp_path / name).glob('*.pth')} == {'epoch_1.pth', 'epoch_2.pth'}
+        assert same_weights(straight / 'epoch_2.pth', tmp_path / name / 'epoch_2.pth')
+
+
+def test_the_best_of_another_folder_is_left_there(tmp_path):
+    for name in ('old', 'new'):
+        (tmp_path / name).mkdir()
+    best = tmp_path / 'old' / 'best_mIoU_iter_3.pth'
+    best.touch()
+    hub, said = MessageHub('best of another folder'), []
+    runner = SimpleNamespace(work_dir=str(tmp_path / 'new'), message_hub=hub, logger=SimpleNamespace(info=said.append))
+    hub.update_info('best_ckpt', str(best))
+    hook = CheckpointHook(save_best='mIoU', rule='greater')
+    hook.before_train(runner)
+    assert hook.best_ckpt_path is None and f'stays where it is: {best}' in said[-1]
+    assert 'best_ckpt' not in hub.runtime_info
+    own = tmp_path / 'new' / best.name  # of a work dir that was moved
+    own.touch()
+    hub.update_info('best_ckpt', str(best))
+    hook.before_train(runner)
+    assert hook.best_ckpt_path == str(own)
 
 
 def test_a_signal_that_is_ignored_stays_so(epochs, tmp_path, monkeypatch):

@@ -29,6 +29,12 @@ def _noted(info: dict) -> dict:
     return {key: value for key, value in info.items() if key in NOTED or key.startswith('best_')}
 
 
+def _forget(runner: Any, key: str) -> None:
+    """Else mmengine warns of it at the next resume."""
+    runner.message_hub.runtime_info.pop(key, None)
+    runner.message_hub._resumed_keys.pop(key, None)
+
+
 @HOOKS.register_module()
 class CheckpointHook(_CheckpointHook):
     """mmengine's hook with nothing lost and nothing to run in the file.
@@ -60,11 +66,28 @@ class CheckpointHook(_CheckpointHook):
 
     def before_train(self, runner: Any) -> None:
         super().before_train(runner)
+        self._take_over(runner)
         runner.checkpoint_writer = self.writer
         self._set_clock()
         if is_main_process():
             sweep_unfinished(str(self.out_dir))
             remove(getattr(runner, 'in_the_way', ()))  # mmengine's own runner has none
+
+    def _take_over(self, runner: Any) -> None:
+        """Of the checkpoints that a resumed run tells of, those in this run's folder are its own, to be replaced."""
+        info = runner.message_hub.runtime_info
+        for key in [key for key in info if key == INTERIM or key.startswith('best_ckpt')]:
+            told, own = str(info[key]), os.path.join(str(self.out_dir), os.path.basename(str(info[key])))
+            if os.path.isfile(own):
+                info[key] = own
+                continue
+            _forget(runner, key)
+            if key != INTERIM and os.path.isfile(told):
+                runner.logger.info(f'The best checkpoint so far stays where it is: {told}')
+        if hasattr(self, 'best_ckpt_path'):
+            self.best_ckpt_path = info.get('best_ckpt')
+        for name in getattr(self, 'best_ckpt_path_dict', {}):
+            self.best_ckpt_path_dict[name] = info.get(f'best_ckpt_{name}')
 
     def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
         if not self.writer.busy:
@@ -105,7 +128,7 @@ class CheckpointHook(_CheckpointHook):
 
     def _save_checkpoint_with_step(self, runner: Any, step: int, meta: dict) -> None:
         """mmengine's, which notes the last checkpoint before it is written."""
-        runner.message_hub.runtime_info.pop(INTERIM, None)
+        _forget(runner, INTERIM)
         if self.max_keep_ckpts > 0 and step not in self.keep_ckpt_ids:
             if len(self.keep_ckpt_ids) == self.max_keep_ckpts:
                 oldest = os.path.join(str(self.out_dir), self.filename_tmpl.format(self.keep_ckpt_ids.popleft()))
