@@ -7,6 +7,7 @@ from mae_mm.models import MAE
 from mae_mm.models.position import relative_position_index, resize_bias_table, resize_pos_embed
 
 from . import official
+from .conftest import run_inside
 from .peers import randomise
 
 SIZES = dict(img_size=32, patch_size=8, embed_dims=32, num_layers=2, num_heads=2)
@@ -44,6 +45,28 @@ def backbone(path, img_size, **options):
                 init_cfg=dict(type='Pretrained', checkpoint=str(path), **options))
     model.init_weights()
     return model
+
+
+def test_positions_that_may_be_of_a_rectangle_and_a_class_token_are_refused_until_told(tmp_path):
+    """A grid of 4x6 and a class token have 25 positions, as 5x5 patches without one (timm's ``no_embed_class``)."""
+    timm = pytest.importorskip('timm')
+    torch.manual_seed(0)
+    peer = timm.models.VisionTransformer(img_size=(32, 48), patch_size=8, embed_dim=32, depth=2, num_heads=2,
+                                         num_classes=0).eval()
+    torch.nn.init.normal_(peer.pos_embed)
+    path = tmp_path / 'timm.pth'
+    torch.save(peer.state_dict(), path)
+    with pytest.raises(ValueError, match=r'its 25 positions may be of a square of patches or, .*\(1\) and 4x6'):
+        backbone(path, (32, 48))
+    assert run_inside('convert', path, tmp_path / 'own.pth', '--whole', '--grid', 4, 6, '--num-heads', 2) == 0
+    images = torch.randn(2, 3, 32, 48)
+    for name, options in (('timm.pth', dict(grid=(4, 6))), ('own.pth', {})):
+        model = MAE(**{**SIZES, 'img_size': (32, 48)}, final_norm=True,
+                    init_cfg=dict(type='Pretrained', checkpoint=str(tmp_path / name), **options))
+        model.init_weights()
+        *_, last = model.eval().layer_inputs(images)
+        torch.testing.assert_close(model.ln1(last), peer.forward_features(images), rtol=0, atol=1e-5)
+    assert backbone(path, 40).grid == (5, 5)
 
 
 def test_a_file_that_may_be_of_the_models_rectangle_is_refused_until_told(tmp_path):

@@ -60,8 +60,8 @@ def complete_beit(weights: 'OrderedDict[str, Tensor]', grid: Grid | None) -> Non
     weights['backbone.pos_embed'] = table.new_zeros(()).expand(1, 1 + grid[0] * grid[1], width)
 
 
-def complete_tokens(weights: 'OrderedDict[str, Tensor]', grid: Grid | None) -> None:
-    """Give every class token a position, and no register one, in place.
+def complete_tokens(weights: 'OrderedDict[str, Tensor]', grid: Grid | None) -> bool:
+    """Give every class token a position, and no register one, in place; True if they are zeros that were added.
 
     Registers of an encoder without a class token are the tokens that its last layer ends with: they become class
     tokens. Positions of patches alone get zeros for the class tokens; those of registers become part of these.
@@ -72,16 +72,18 @@ def complete_tokens(weights: 'OrderedDict[str, Tensor]', grid: Grid | None) -> N
         registers = None
     cls, positions = weights.get('backbone.cls_token'), weights.get('backbone.pos_embed')
     if cls is None or positions is None:
-        return
+        return False
     T, R, n = cls.shape[1], 0 if registers is None else registers.shape[1], positions.shape[1]
     if square(n - T) or (grid is not None and math.prod(grid) == n - T):
-        return
+        return False
     if square(n):
         weights['backbone.pos_embed'] = torch.cat([positions.new_zeros(1, T, positions.shape[2]), positions], dim=1)
-    elif registers is not None and n > T + R and square(n - T - R):
+        return True
+    if registers is not None and n > T + R and square(n - T - R):
         own, of_registers, patches = positions.split([T, R, n - T - R], dim=1)
         weights['backbone.register_tokens'] = registers + of_registers
         weights['backbone.pos_embed'] = torch.cat([own, patches], dim=1)
+    return False
 
 
 def fold_class_positions(weights: 'OrderedDict[str, Tensor]') -> None:

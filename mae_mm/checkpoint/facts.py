@@ -5,7 +5,7 @@ from typing import Any
 from torch import Tensor
 
 from ..errors import InputError
-from .grids import POS_RESIZE, decide_grid
+from .grids import POS_RESIZE, decide_grid, taken_again
 
 NORM_EPS = 1e-6  # of the layer norms, where a file does not tell
 FACTS: dict[str, Callable[[Any], bool]] = {
@@ -15,6 +15,7 @@ FACTS: dict[str, Callable[[Any], bool]] = {
     'norm_eps': lambda value: isinstance(value, float) and 0 < value < 1,
     'norm_pix': lambda value: isinstance(value, bool),
     'pos_resize': lambda value: value in POS_RESIZE,
+    'padded': lambda value: isinstance(value, bool),  # class tokens' positions are zeros that the file did not have
 }
 STORED = tuple(fact for fact in FACTS if fact != 'version')  # those that are ours
 Told = dict[str, dict[str, Any]]
@@ -41,6 +42,9 @@ def add_facts(weights: Mapping[str, Tensor], grid: tuple[int, int] | None = None
     encoder = metadata.setdefault('' if bare else 'backbone', {})
     positions = weights[f'{prefix}pos_embed']
     if grid is not None:
+        again = taken_again(positions, weights[f'{prefix}cls_token'].shape[1], grid, encoder.pop('padded', False))
+        if again is not None:
+            weights[f'{prefix}pos_embed'] = positions = again  # type: ignore[index]
         rows = {len(tensor) for name, tensor in weights.items() if name.endswith('relative_position_bias_table')}
         try:
             decide_grid(positions.shape[1] - weights[f'{prefix}cls_token'].shape[1], rows, grid, grid)

@@ -87,12 +87,14 @@ def convert(state_dict: Mapping[str, Tensor], own: Collection[str] = ()) -> Conv
     complete_beit(weights, grid)
     told = told_by(state_dict)
     bare = 'cls_token' in state_dict
-    if FORMATS[done.format].rows:  # files in our own names have a position for every class token, whatever their grid
-        complete_tokens(weights, grid or told.get('' if bare else 'backbone', {}).get('grid'))
+    encoder = told.setdefault('' if bare else 'backbone', {})
+    # Files in our own names have a position for every class token, whatever their grid.
+    if FORMATS[done.format].rows and complete_tokens(weights, grid or encoder.get('grid')):
+        encoder['padded'] = True
     _check_embeddings(weights)
     rule = 'antialias' if 'backbone.register_tokens' in weights else FORMATS[done.format].pos_resize
     if FORMATS[done.format].rows and rule != 'plain':
-        told.setdefault('' if bare else 'backbone', {}).setdefault('pos_resize', rule)
+        encoder.setdefault('pos_resize', rule)
     done.weights = _with_metadata(weights, told, bare, grid)
     return done
 

@@ -48,6 +48,16 @@ def square(num_patches: int) -> Grid | None:
     return (side, side) if side * side == num_patches else None
 
 
+def taken_again(positions: Tensor, num_cls_tokens: int, grid: Grid, padded: bool) -> Tensor | None:
+    """Positions as those of class tokens and a grid, where they were taken for a square's and ``padded`` with zeros.
+
+    A file of 25 positions does not tell: they may be of 5x5 patches, or of a class token and 4x6. None if these are
+    not so many.
+    """
+    T = num_cls_tokens
+    return positions[:, T:] if padded and math.prod(grid) == positions.shape[1] - 2 * T else None
+
+
 def decide_grid(num_patches: int, table_rows: set[int], told: Any, own: Grid) -> Grid:
     """The grid that a checkpoint's positions belong to.
 

@@ -12,7 +12,7 @@ from ..errors import InputError, listed
 from .architectures import advice
 from .bands import PROJECTION, Rule, take_bands, told_bands
 from .formats import convert
-from .grids import decide_grid
+from .grids import ASK, decide_grid, taken_again
 from .reading import read_checkpoint, tensors_of
 from .shapes import check_plain, shape_text
 
@@ -122,14 +122,14 @@ def load_into(model: nn.Module, weights: Mapping[str, Tensor], source: str, new:
         raise InputError(f'{source} does not fit the model: {told}. {advice(weights, state)}')
     placed = OrderedDict(weights)
     try:
-        placed._metadata = _with_grids(model, weights, grid, bias_resize)  # type: ignore[attr-defined]
+        placed._metadata = _with_grids(model, placed, weights, grid, bias_resize)  # type: ignore[attr-defined]
     except InputError as error:
         raise InputError(f'{source}: {error}') from None
     without_values = any(tensor.is_meta for tensor in state.values())
     if without_values:
-        placed.update((name, weights[name].to(state[name].dtype)) for name in shared)
+        placed.update((name, placed[name].to(state[name].dtype)) for name in shared)
     model.load_state_dict(placed, strict=False, assign=without_values)
-    resized = [name for name in shared if weights[name].shape != state[name].shape]
+    resized = [name for name in shared if placed[name].shape != state[name].shape]
     print_log(
         f'{source}: {len(state) - len(missing)} tensors loaded, {len(resized)} of them resized; '
         f'{len(missing)} newly initialised{_examples(missing)}; {len(ignored)} ignored{_examples(ignored)}'
@@ -160,21 +160,27 @@ def _fits(name: str, tensor: Tensor, own: Tensor) -> bool:
     return tensor.shape == own.shape
 
 
-def _with_grids(model: nn.Module, weights: Mapping[str, Tensor], grid: Any, bias_resize: str) -> dict[str, dict]:
+def _with_grids(model: nn.Module, placed: dict[str, Tensor], weights: Mapping[str, Tensor], grid: Any,
+                bias_resize: str) -> dict[str, dict]:
     """The weights' metadata, in which every module with positions is told the grid that its come from."""
     metadata = {key: dict(facts) for key, facts in getattr(weights, '_metadata', {}).items()}
     for name in [name for name in weights if re.fullmatch(r'(.+\.)?pos_embed', name)]:
         prefix = name.removesuffix('pos_embed')
         rows = {len(tensor) for key, tensor in weights.items()
                 if key.startswith(prefix) and key.endswith('relative_position_bias_table')}
-        own = getattr(model.get_submodule(prefix[:-1]), 'grid', None)
+        part: Any = model.get_submodule(prefix[:-1])
+        own = getattr(part, 'grid', None)
         if own is not None:  # not so in backbones of other packages, which resize nothing
             facts = metadata.setdefault(prefix[:-1], {})
-            _check_heads(model.get_submodule(prefix[:-1]), facts.get('num_heads'), prefix[:-1] or 'the encoder')
+            _check_heads(part, facts.get('num_heads'), prefix[:-1] or 'the encoder')
             told = facts.get('grid') if grid is None else grid
-            prefix_rows: Any = model.get_submodule(prefix[:-1]).num_cls_tokens
-            facts['grid'] = decide_grid(weights[name].shape[1] - prefix_rows, rows, told, own)
-            facts['bias_resize'] = bias_resize
+            T, asked = part.num_cls_tokens, tuple(told) if isinstance(told, (list, tuple)) else own
+            again = taken_again(weights[name], T, asked, facts.pop('padded', False))
+            if again is not None and told is None:
+                raise InputError(f'its {again.shape[1]} positions may be of a square of patches or, as in the model, '
+                                 f'of class tokens ({T}) and {own[0]}x{own[1]} patches; {ASK}')
+            placed[name] = weights[name] if again is None else again
+            facts.update(grid=decide_grid(placed[name].shape[1] - T, rows, told, own), bias_resize=bias_resize)
     return metadata
 
 
