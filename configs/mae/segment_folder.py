@@ -10,6 +10,8 @@ _base_ = './upernet_folder.py'
 head = 'linear'
 trainable_layers = None
 width = _base_.width
+if width is None:
+    raise ValueError(f'arch={_base_.arch!r} is none of {", ".join(_base_.widths)}')
 num_heads = max(width // 64, 1)
 four = _base_.model.backbone.out_indices
 common = dict(num_classes=None)  # those of the folder

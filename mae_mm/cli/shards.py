@@ -9,6 +9,7 @@ where one was interrupted, and mends shards that are missing or cut short. TARS 
 tools have written in WebDataset's format; `index` leaves them as they are.
 """
 import argparse
+import shlex
 from collections.abc import Sequence
 from typing import Any
 
@@ -56,7 +57,8 @@ def main(argv: Sequence[str] | None = None) -> None:
             head = index_tars(args.out, args.classes, args.skip_broken)
     except KeyboardInterrupt:
         raise KeyboardInterrupt('the same command goes on from here') from None
-    print(f'{summary(head)}; the setting that uses them, in every command:\n--cfg-options data_root={args.out}')
+    print(f'{summary(head)}; the setting that uses them, in every command:\n'
+          f'--cfg-options {shlex.quote("data_root=" + args.out)}')
 
 
 def summary(head: dict[str, Any]) -> str:

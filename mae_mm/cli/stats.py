@@ -5,6 +5,7 @@
 import argparse
 import math
 import os
+import shlex
 from collections.abc import Sequence
 
 from mmengine.logging import MMLogger
@@ -47,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     height, width, bands = statistics['shape']
     print(f'{counted(statistics["images"], "image")}, the first of {height}x{width} pixels and '
           f'{counted(bands, "band")}; the figures are in {out}. The setting that uses them, in every command:\n'
-          f'--cfg-options statistics={out}')
+          f'--cfg-options {shlex.quote("statistics=" + out)}')
 
 
 def images_of_name(folder: str, out: str) -> list[str]:

@@ -13,6 +13,8 @@ from ..errors import InputError, listed
 from .headers import MOST, check_headers
 from .reading import datasets_of
 
+UNMEASURED = '--cfg-options val_dataloader=None val_cfg=None val_evaluator=None'
+
 
 def check_class_folders(cfg: Config, loaders: Sequence[str]) -> None:
     """Look through the data sets of class folders that a run will use.
@@ -50,7 +52,7 @@ def check_overlap(loader: str, paths: Sequence[str], both: Sequence[str]) -> Non
     """Raises ``ValueError`` if any of the images of a loader are in both."""
     if both:
         raise InputError(f'{len(both)} of the {len(paths)} images of {loader} are training images too, such as '
-                         f'{both[0]}; measure on other images')
+                         f'{both[0]}; measure on other images, or train without measuring: {UNMEASURED}')
 
 
 def _tell_strays(found: ClassFolder) -> None:

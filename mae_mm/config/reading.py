@@ -28,6 +28,7 @@ RUNNER_KEYS = {name for name in inspect.signature(Runner.__init__).parameters if
 MMENGINES = ('runtime_info', 'timer', 'sampler_seed', 'logger', 'param_scheduler', 'checkpoint')  # default hooks
 VARIABLES = {'data_root', 'test_pipeline'}  # of those, the ones that a config computes others from
 
+
 def read_config(path: str, options: dict[str, Any] | None = None, work_dir: str | None = None,
                 overlay: str | None = None) -> Config:
     """A config (:func:`find_config`), another one over it, the command line's changes, and its work dir.

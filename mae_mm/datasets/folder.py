@@ -81,6 +81,9 @@ class ClassFolder(FolderDataset):
         self.per_class = per_class
         self.held_out = None if split is None or has_splits(kwargs['data_root']) else held_out
         self.split = split
+        if split == 'val' and self.held_out == 0:
+            raise InputError(f'{kwargs["data_root"]}: held_out=0 leaves no images to measure on; to train on all of '
+                             'them: --cfg-options val_dataloader=None val_cfg=None val_evaluator=None')
         if split and self.held_out is None:
             kwargs['data_prefix'] = split
         super().__init__(with_label=True, **kwargs)

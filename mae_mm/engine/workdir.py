@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+import torch.distributed
 from filelock import FileLock, Timeout
 from mmengine.logging import print_log
 
@@ -37,11 +38,40 @@ def claimed(work_dir: str, resumed: str | None = None, overwrite: bool = False,
     Raises:
         ValueError: another run is going on there, or its checkpoints or this one's sources would be replaced.
     """
-    if int(os.environ.get('RANK', os.environ.get('SLURM_PROCID', 0))):
-        yield []
-        return
-    owner = os.path.join(work_dir, OWNER)
+    problem, in_the_way = '', []
     lock = FileLock(os.path.join(work_dir, LOCK))
+    owner = os.path.join(work_dir, OWNER)
+    first = not int(os.environ.get('RANK', os.environ.get('SLURM_PROCID', 0)))
+    try:
+        try:
+            in_the_way = _claim(work_dir, lock, owner, resumed, overwrite, sources) if first else []
+        except InputError as error:
+            problem = str(error)
+        problem = _told_by_the_first(problem)
+        if problem:
+            raise InputError(problem)
+        yield in_the_way
+        if first:
+            os.remove(owner)
+    except (Exception, KeyboardInterrupt):  # told by whoever stops; a kill leaves the note behind
+        if first and not problem:
+            with contextlib.suppress(OSError):
+                os.remove(owner)
+        raise
+    finally:
+        lock.release()
+
+
+def _told_by_the_first(problem: str) -> str:
+    """What the first process says, so that the others do not wait for it in vain."""
+    said = [problem]
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.broadcast_object_list(said, src=0)
+    return said[0]
+
+
+def _claim(work_dir: str, lock: FileLock, owner: str, resumed: str | None, overwrite: bool,
+           sources: Sequence[str]) -> list[str]:
     try:
         os.makedirs(work_dir, exist_ok=True)
         lock.acquire(timeout=0)
@@ -52,22 +82,14 @@ def claimed(work_dir: str, resumed: str | None = None, overwrite: bool = False,
                   level=logging.WARNING)
     except OSError as error:
         raise InputError(f'{work_dir} cannot be written: {error.strerror}; give another --work-dir') from None
-    try:
-        in_the_way = _in_the_way(work_dir, resumed, overwrite, sources)
-        if os.path.exists(owner):
-            print_log(f'{work_dir}: the run of {_read(owner)} ended unexpectedly (killed, or the machine stopped)',
-                      level=logging.WARNING)
-        AtomicBackend().put(json.dumps(dict(
-            pid=os.getpid(), host=socket.gethostname(), started=time.strftime('%Y-%m-%d %H:%M:%S'),
-            command=sys.argv)).encode(), owner)
-        yield in_the_way
-        os.remove(owner)
-    except (Exception, KeyboardInterrupt):  # told by whoever stops; a kill leaves the note behind
-        with contextlib.suppress(OSError):
-            os.remove(owner)
-        raise
-    finally:
-        lock.release()
+    in_the_way = _in_the_way(work_dir, resumed, overwrite, sources)
+    if os.path.exists(owner):
+        print_log(f'{work_dir}: the run of {_read(owner)} ended unexpectedly (killed, or the machine stopped)',
+                  level=logging.WARNING)
+    AtomicBackend().put(json.dumps(dict(
+        pid=os.getpid(), host=socket.gethostname(), started=time.strftime('%Y-%m-%d %H:%M:%S'),
+        command=sys.argv)).encode(), owner)
+    return in_the_way
 
 
 def _read(owner: str) -> str:
