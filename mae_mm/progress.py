@@ -11,6 +11,7 @@ from mmengine.utils import ProgressBar
 
 LARGE_BYTES = 10**9
 
+
 @contextlib.contextmanager
 def progress_of(count: int, shown: bool = True) -> Iterator[ProgressBar]:
     """mmengine's bar on the standard error, whose line ends whatever happens."""
