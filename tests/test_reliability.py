@@ -88,7 +88,7 @@ def test_a_signal_ends_the_step_and_resuming_is_exact(epochs, tmp_path, capsys, 
     assert not list((tmp_path / 'w').glob('iter_*'))  # the next checkpoint replaced it
 
 
-def test_a_run_that_goes_on_elsewhere_leaves_the_folder_that_it_came_from(epochs, tmp_path):
+def test_a_run_that_goes_on_elsewhere_leaves_the_folder_that_it_came_from(epochs, tmp_path, capsys):
     config, straight = epochs
     hooked = with_hook(config, tmp_path, "dict(type='mae_mm.SignalAt', at=2)")
     assert run_inside(TRAIN, hooked, '--work-dir', tmp_path / 'w') == 75
@@ -98,6 +98,9 @@ def test_a_run_that_goes_on_elsewhere_leaves_the_folder_that_it_came_from(epochs
         assert (tmp_path / 'w' / 'iter_2.pth').is_file()
         assert {path.name for path in (tmp_path / name).glob('*.pth')} == {'epoch_1.pth', 'epoch_2.pth'}
         assert same_weights(straight / 'epoch_2.pth', tmp_path / name / 'epoch_2.pth')
+    capsys.readouterr()
+    assert run_inside(TRAIN, config, '--work-dir', tmp_path / 'copy', '--resume') == 0
+    assert 'has come to its end: there is nothing left to train' in capsys.readouterr().out
 
 
 def test_the_best_of_another_folder_is_left_there(tmp_path):

@@ -67,6 +67,8 @@ class CheckpointHook(_CheckpointHook):
     def before_train(self, runner: Any) -> None:
         super().before_train(runner)
         self._take_over(runner)
+        if getattr(runner, '_resume', False) and runner.iter >= runner.max_iters:
+            runner.logger.warning('The run that is resumed has come to its end: there is nothing left to train')
         runner.checkpoint_writer = self.writer
         self._set_clock()
         if is_main_process():
