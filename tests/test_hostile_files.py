@@ -137,6 +137,18 @@ class Broken:
         return np.dtype, ('f8', False, True), {}
 
 
+def test_a_tensor_that_was_damaged_is_told(tmp_path):
+    """torch reads it, and compares no checksum."""
+    path = tmp_path / 'x.pth'
+    torch.save({'weight': torch.full((1000, ), 7.)}, path)
+    content = path.read_bytes()
+    seven = torch.tensor(7.).numpy().tobytes()
+    path.write_bytes(content.replace(seven * 4, seven * 3 + b'1234', 1))
+    assert not (torch.load(path)['weight'] == 7).all()
+    with pytest.raises(InputError, match='x.pth is not a checkpoint, or is damaged'):
+        read_checkpoint(str(path))
+
+
 def test_what_a_library_takes_for_its_own_mistake_is_damage(tmp_path):
     torch.save({'cls_token': torch.ones(1), 'scalar': Broken()}, tmp_path / 'a.pth')
     with pytest.raises(InputError, match='a.pth is not a checkpoint, or is damaged'):

@@ -42,7 +42,6 @@ class HeadCase(Case):
             model.decode_head.set_shares([0.] * len(model.decode_head.shares))
         return model
 
-
     @functools.cached_property
     def _samples(self) -> list:
         samples = super()._samples

@@ -17,7 +17,7 @@ GREEDY_CALLS = ('torch Tensor', 'torch.nn.parameter Parameter', 'torch.storage U
 CALLS = ('REDUCE', 'NEWOBJ', 'NEWOBJ_EX', 'OBJ')
 FILLING = ('APPEND', 'APPENDS', 'SETITEM', 'SETITEMS', 'ADDITEMS', 'BUILD')  # instructions that add to a container
 LEGACY_PICKLES = 5  # in a file from before torch 1.6: three of its own, the checkpoint, and the storages' keys
-
+AT_ONCE = 2**20  # bytes
 
 Item = tuple[int, float, str]  # how deep an object nests, the largest number in it, and its name if it is a global
 NOTHING: Item = (0, 0, '')
@@ -65,9 +65,11 @@ def _scan_zip(archive: zipfile.ZipFile, file_size: int) -> None:
             sum(record.file_size for record in records) > file_size):
         raise Hostile('its records are larger than the file')
     for record in records:
-        if record.filename.lower().endswith('data.pkl'):  # torch finds it in capitals, too
-            with archive.open(record) as file:
+        with archive.open(record) as file:
+            if record.filename.lower().endswith('data.pkl'):  # torch finds it in capitals, too
                 _scan_pickle(Within(file, file_size))
+            while file.read(AT_ONCE):  # at its end the checksum is compared, which torch does not
+                pass
 
 
 def _scan_pickle(file: 'Within') -> None:
