@@ -25,11 +25,12 @@ ROWS: dict[str, tuple[dict, dict, dict]] = {
     'a quarter predicted': ({}, DECODER, dict(share=.25)),
     'cross-attention': ({}, DECODER, dict(cross=True)),
 }
-# The second, with a teacher trained for as long, has the time of the first; the fourth, whose teacher is given (it was
+# The second, with a teacher trained for as long, has the time of the first; the last two, whose teacher is given (it was
 # trained for twice the time), that of the third, in which the teacher sees each image once.
 DISTILLED = ('MAE, width 96, twice the time', 'width 96, distilled from width 192, the time of both',
-             'MAE, width 96', 'width 96, distilled from a given width 192')
-GIVEN: dict[str, Any] = dict(layers=-4, mask_ratio=.75, cached_images=10**6)
+             'MAE, width 96', 'width 96, distilled from a given width 192',
+             'width 96, distilled from two layers of a given width 192')
+GIVEN: dict[str, Any] = dict(mask_ratio=.75, cached_images=10**6)
 
 
 class Cheaper(MaskedAutoencoder):
@@ -139,7 +140,8 @@ def trained(row: str, images: Tensor, size_px: int, patch_size: int, seconds: fl
     else:
         given = 'given' in row
         teacher, _ = trained('MAE', images, size_px, patch_size, 2 * seconds if given else seconds, batch, seed)
-        model = Distiller(encoder(96), teacher, **GIVEN if given else dict(mask_ratio=.5))
+        options = dict(GIVEN, layers=(-4, -1) if 'two layers' in row else -4) if given else dict(mask_ratio=.5)
+        model = Distiller(encoder(96), teacher, **options)
         student, projections = model.backbone, model.projections
         student.init_weights()
         for projection in projections:
