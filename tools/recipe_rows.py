@@ -140,8 +140,9 @@ def trained(row: str, images: Tensor, size_px: int, patch_size: int, seconds: fl
     else:
         given = 'given' in row
         teacher, _ = trained('MAE', images, size_px, patch_size, 2 * seconds if given else seconds, batch, seed)
-        options = dict(GIVEN, layers=(-4, -1) if 'two layers' in row else -4) if given else dict(mask_ratio=.5)
-        model = Distiller(encoder(96), teacher, **options)
+        layers = (-4, -1) if 'two layers' in row else -4
+        how: dict[str, Any] = dict(GIVEN, layers=layers) if given else dict(mask_ratio=.5)
+        model = Distiller(encoder(96), teacher, **how)
         student, projections = model.backbone, model.projections
         student.init_weights()
         for projection in projections:
