@@ -25,8 +25,8 @@ ROWS: dict[str, tuple[dict, dict, dict]] = {
     'a quarter predicted': ({}, DECODER, dict(share=.25)),
     'cross-attention': ({}, DECODER, dict(cross=True)),
 }
-# The second, with a teacher trained for as long, has the time of the first; the last two, whose teacher is given (it was
-# trained for twice the time), that of the third, in which the teacher sees each image once.
+# The second, with a teacher trained for as long, has the time of the first; the last two, whose teacher is given (it
+# was trained for twice the time), that of the third, in which the teacher sees each image once.
 DISTILLED = ('MAE, width 96, twice the time', 'width 96, distilled from width 192, the time of both',
              'MAE, width 96', 'width 96, distilled from a given width 192',
              'width 96, distilled from two layers of a given width 192')
