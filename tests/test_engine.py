@@ -192,7 +192,7 @@ def save_through(hook, out_dir, step, fail=False):
             file.write(name)
 
     info = {}
-    hub = SimpleNamespace(update_info=info.__setitem__, runtime_info=info)
+    hub = SimpleNamespace(update_info=info.__setitem__, runtime_info=info, _resumed_keys={})
     runner = SimpleNamespace(work_dir=str(out_dir), message_hub=hub, save_checkpoint=save_checkpoint, iter=step - 1,
                              epoch=0,
                              logger=SimpleNamespace(info=lambda *_: None, error=lambda *_: None))

@@ -67,9 +67,11 @@ def test_statistics(multispectral, tmp_path, monkeypatch, capsys):
     class_folders(tmp_path / 'photos', 2, multispectral=multispectral)
     make_shards('photos', 'shards')
     told = []
-    for source in ('photos', 'shards', 'photos/coffee', 'shards/coffee'):
-        assert run_inside('stats', source, '--out', 'stats.json', '--nodata', 0) == 0
-        told.append((json.loads((tmp_path / 'stats.json').read_text()), capsys.readouterr().out))
+    for i, source in enumerate(('photos', 'shards', 'photos/coffee', 'shards/coffee')):
+        assert run_inside('stats', source, '--out', f'{i}.json', '--nodata', 0) == 0
+        found = json.loads((tmp_path / f'{i}.json').read_text())
+        assert found.pop('folder') == str(tmp_path / source)
+        told.append((found, capsys.readouterr().out.replace(f'{i}.json', 'x.json')))
     assert told[0] == told[1] != told[2] == told[3] and told[2][0]['images'] == 2
     assert len(told[0][0]['mean']) == (5 if multispectral else 3)
     assert ('need no such setting' in told[0][1]) is not multispectral

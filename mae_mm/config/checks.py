@@ -88,7 +88,7 @@ def _check_folder(cfg: Config, loader: str, dataset: ConfigDict) -> None:
     images = (os.path.join(folder, name) for name in names)
     first = list(islice(images, LOOKED_AT))
     if not first:
-        raise none_there(folder, suffixes, f'images of {loader}')
+        raise none_there(folder, suffixes, where=f' ({loader})')
     if dataset.get('on_broken') == 'replace':  # what is told of files here is told of each then
         return
     check_bands(first, cfg.get('statistics'))

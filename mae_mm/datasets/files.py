@@ -84,8 +84,8 @@ def check_folder(folder: str) -> None:
         raise InputError(f'{folder}: no permission to read this folder')
 
 
-def none_there(folder: str, suffixes: Sequence[str], what: str = 'images') -> InputError:
+def none_there(folder: str, suffixes: Sequence[str], what: str = 'images', where: str = '') -> InputError:
     """The error of a folder without files of some suffixes; tar files there may have some in them."""
     tars = any(name.lower().endswith('.tar') for name in os.listdir(folder)) if os.path.isdir(folder) else False
     remedy = f'; of its tar files mae-mm shards index {folder} makes a data set' if tars else ''
-    return InputError(f'{folder}: no {what} there; known are {", ".join(suffixes)}{remedy}')
+    return InputError(f'{folder}: no {what} there{where}; known are {", ".join(suffixes)}{remedy}')

@@ -21,7 +21,7 @@ def num_visible(num_patches: int, mask_ratio: float) -> int:
     Raises:
         ValueError: the ratio would hide all of them, or none.
     """
-    if not isinstance(mask_ratio, (int, float)) or not 0 < mask_ratio < 1:
+    if not isinstance(mask_ratio, (int, float)) or not 0 <= mask_ratio <= 1:
         raise InputError(f'mask_ratio={mask_ratio!r} is not a number between 0 and 1, the share of hidden patches')
     num_keep = int(num_patches * (1 - mask_ratio))
     if not 0 < num_keep < num_patches:

@@ -44,7 +44,7 @@ WORDS = {
     'CHECKPOINT': 'pretrained.pth', 'DIR': 'CLASSES', 'FINETUNED': 'classifier.pth', 'IMAGE_OR_FOLDER': 'NEW_IMAGES',
     'IMAGES': 'PHOTOS', 'SRC': 'pretrained.pth', 'HEIGHT WIDTH': '4 4', 'FILE': 'pretrained.pth',
     'statistics=FILE': 'statistics=work_dirs/stats/FIELDS.json', 'RGB.pth': 'pretrained.pth',
-    'encoder.pth': 'pretrained.pth',
+    'encoder.pth': 'pretrained.pth', 'TEACHER.pth': 'pretrained.pth',
     'camvid:DIR': 'camvid:SCENES', 'FILE.npz': 'features.npz'}
 OF_PAGE = {
     'configs/finetune/README.md': {'CONFIG': 'finetune/vit_folder'},
@@ -60,8 +60,8 @@ NEW_FOLDER = {  # where a page starts again
 SHORTER = {
     r' \.\.\.': '', r'(?<=/)epoch_(\d+|\{[\d,]+\})': 'epoch_1', r'(?<=/)iter_\d+': 'iter_2',
     r'\bmax_epochs=\d+': 'max_epochs=1', r'\bmax_iters=\d+': 'max_iters=2',
-    r'\bwarmup_epochs=\d+': 'warmup_epochs=0', r'interval=\d+': 'interval=1', r'\barch=base': 'arch=tiny',
-    r'--seeds 3': '--seeds 1'}
+    r'\bwarmup_epochs=\d+': 'warmup_epochs=0', r'interval=\d+': 'interval=1',
+    r'\b(teacher_)?arch=base': r'\1arch=tiny', r'--seeds 3': '--seeds 1'}
 LENGTHS = {r'train(\.py)? \S*\bmae/\w': ('max_iters=2', 'batch_size=2'),
            r'train(\.py)? \S*\b(pretrain|finetune|linear_probe)/\w': ('max_epochs=1', )}
 
