@@ -148,6 +148,8 @@ def test_images_are_those_of_the_configs_test_pipeline(folders, on):
     ours = torch.stack([data.test[i] for i in range(len(data.test))])
     assert torch.equal(ours, theirs)
     assert fitted(whole[:20], (16, 32), True).shape == (16, 32, 3)
+    five = np.concatenate([whole, whole[..., :2]], axis=2)
+    assert np.array_equal(fitted(five, (16, 16), True), fitted(whole, (16, 16), True)[..., [0, 1, 2, 0, 1]])
 
 
 def test_the_content_of_weights_decides_and_not_their_name(checkpoint, on, tmp_path, monkeypatch, capsys):

@@ -86,8 +86,11 @@ def _statistics_in(checkpoint: str) -> Any:
 def _compare_with_start(cfg: Config, statistics: Mapping[str, Any]) -> None:
     """Tell that a model starts from one that has learned from inputs normalised otherwise."""
     checkpoint = _start_of(cfg) if cfg.get('bands') is None else None
-    found = _statistics_in(checkpoint) if checkpoint else None
-    if found is None or len(found['mean']) != len(statistics['mean']):  # a mistake that is told with the weights
+    try:
+        found = read_statistics(_statistics_in(checkpoint) if checkpoint else {})
+    except InputError:  # there are none
+        return
+    if len(found['mean']) != len(statistics['mean']):  # which is told with the weights
         return
     differing = [i for i in range(len(found['mean'])) if any(
         not math.isclose(found[key][i], statistics[key][i], rel_tol=1e-6) for key in ('mean', 'std'))]
