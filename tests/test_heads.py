@@ -235,6 +235,21 @@ def test_a_cross_entropy_is_mmsegs_and_sees_one_image_at_a_time(settings, monkey
         torch.testing.assert_close(ours.loss([maps], samples, None)['loss_ce'], found[1]['loss_ce'].detach())
 
 
+def test_class_weights_go_with_a_mean_over_the_pixels_that_count():
+    """mmseg's own loss fails there; torch's is what its settings say."""
+    weights = [1., .5, 2., 0., 3.]
+    init_default_scope('mmseg')
+    head = MODELS.build(dict(type='mae_mm.FCNHead', in_channels=8, in_index=0, channels=8, num_classes=5, num_convs=0,
+                             concat_input=False, dropout_ratio=0., loss_decode=dict(
+                                 type='CrossEntropyLoss', class_weight=weights, avg_non_ignore=True)))
+    labels = torch.randint(5, (2, 16, 12))
+    labels[0, :3] = 255
+    logits = torch.randn(2, 5, 16, 12)
+    samples = [SegDataSample(gt_sem_seg=PixelData(data=label[None])) for label in labels]
+    expected = F.cross_entropy(logits, labels, torch.tensor(weights), ignore_index=255)
+    torch.testing.assert_close(head.loss_by_feat(logits, samples)['loss_ce'], expected)
+
+
 def test_the_preprocessor_is_mmsegs():
     settings = dict(mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375], bgr_to_rgb=True, size=(24, 32),
                     seg_pad_val=255)

@@ -198,6 +198,5 @@ def verify_shards(out: str) -> dict[str, Any]:
                          f'{stored.remedy}')
     beside = stored.beside()
     if beside:
-        raise InputError(f'{out}: {listed(beside)}: not in {HEAD}, whose shards are as they were made; move what is '
-                         f'named elsewhere, or {stored.remedy}')
+        raise InputError(f'the shards are as they were made, but {beside}')
     return head

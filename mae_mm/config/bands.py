@@ -37,14 +37,12 @@ def settle_bands(cfg: Config) -> None:
     Raises:
         ValueError: statistics that are none, or a setting that does not fit them or would have no effect.
     """
-    statistics = cfg.get('statistics')
-    if statistics is None:
-        statistics = _statistics_of_start(cfg)
-    else:
-        statistics = read_statistics(statistics)
-        _compare_with_start(cfg, statistics)
+    given = cfg.get('statistics')
+    statistics = _statistics_of_start(cfg) if given is None else given
     if statistics is not None:
         cfg.statistics = statistics = read_statistics(statistics)
+        if given is not None:
+            _compare_with_start(cfg, statistics)
         number = len(statistics['mean'])
         shown = cfg.get('picture_bands')
         shown = shown if shown is not None else [0, 1, 2] if number > 2 else [0]

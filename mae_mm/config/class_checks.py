@@ -8,12 +8,10 @@ from mmengine.config import Config, ConfigDict
 from mmengine.logging import print_log
 
 from ..datasets.files import is_folder
-from ..datasets.folder import ClassFolder
+from ..datasets.folder import UNMEASURED, ClassFolder
 from ..errors import InputError, listed
 from .headers import MOST, check_headers
 from .reading import datasets_of
-
-UNMEASURED = '--cfg-options val_dataloader=None val_cfg=None val_evaluator=None'
 
 
 def check_class_folders(cfg: Config, loaders: Sequence[str]) -> None:

@@ -17,6 +17,7 @@ from .shards import folders_in, is_folder_of_images
 from .splitting import held_out
 
 SPLITS = ('train', 'val')
+UNMEASURED = '--cfg-options val_dataloader=None val_cfg=None val_evaluator=None'  # trains without measuring
 
 
 @DATASETS.register_module()
@@ -83,7 +84,7 @@ class ClassFolder(FolderDataset):
         self.split = split
         if split == 'val' and self.held_out == 0:
             raise InputError(f'{kwargs["data_root"]}: held_out=0 leaves no images to measure on; to train on all of '
-                             'them: --cfg-options val_dataloader=None val_cfg=None val_evaluator=None')
+                             f'them: {UNMEASURED}')
         if split and self.held_out is None:
             kwargs['data_prefix'] = split
         super().__init__(with_label=True, **kwargs)

@@ -80,10 +80,15 @@ class Shards:
         if wrong:
             raise InputError(f'{self.folder}: {listed(wrong)}: not as {HEAD} says; {self.remedy}')
 
-    def beside(self) -> list[str]:
-        """Tar files in the folder that the index does not know."""
+    def beside(self) -> str:
+        """What to say of tar files in the folder that the index does not know; nothing if there are none."""
         known = {shard['name'] for shard in self.head['shards']}
-        return sorted(name for name in os.listdir(self.folder) if name.endswith(SUFFIX) and name not in known)
+        names = sorted(name for name in os.listdir(self.folder) if name.endswith(SUFFIX) and name not in known)
+        if not names:
+            return ''
+        add = (f'to add them remove {HEAD} and {INDEX}, and run: mae-mm shards index {self.folder}'
+               if self.head.get('indexed') else 'they are none of these shards; move them elsewhere')
+        return f'{self.folder}: {listed(names)}: not in {HEAD}, and left out; {add}'
 
     def _fits(self) -> bool:
         """Whether all records are of places in the shards, and of names."""
@@ -191,7 +196,7 @@ def _opened(folder: str, *changed: int) -> Shards:
     shards = Shards(folder)
     beside = shards.beside()
     if beside:
-        tell(f'{folder}: {listed(beside)}: not in {HEAD}, and left out; {shards.remedy}', logging.WARNING)
+        tell(beside, logging.WARNING)
     return shards
 
 

@@ -21,7 +21,9 @@ def likely(condition: Any) -> bool:
 
     For choices between ways to the same result: to ask in an ``if`` would bind the program to the answer.
     """
-    return condition if isinstance(condition, bool) else condition.node.hint
+    if isinstance(condition, bool) or not exporting():
+        return bool(condition)
+    return condition.node.hint
 
 
 def pool_by_products(maps: Tensor, output_size: int | Sequence[int]) -> Tensor:
